@@ -1,0 +1,235 @@
+//! The trait that a backend implements, in bytes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{CacheFuture, CallContext, Expiry, Pattern, TimeToLive, Value};
+
+/// When a write takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetWhen {
+    /// Always; value and expiry are replaced.
+    Always,
+    /// Only if there is no live entry; an entry that is there keeps its value and its expiry.
+    Absent,
+}
+
+/// A place that stores bytes under keys: what the author of a backend implements.
+///
+/// The handle has done its part before a method here is called: keys carry their prefix and are
+/// not empty, values are bytes, expiries are checked and no default is left to apply. A backend
+/// never alters a key, never looks into a value except as `increment` and `compare_and_set` demand
+/// it, and never logs one.
+///
+/// # The contract
+///
+/// *Redis' semantics where Redis has them*, spelt out on each method. On every one of them:
+///
+/// - **Per key, linearizable.** Each call takes effect at one instant between its start and its
+///   end. A read-modify-write never loses a concurrent write.
+/// - **Expired is gone.** At `now >= deadline` an entry is missing for every method and is counted
+///   by none.
+/// - **A miss is no error, an error is no miss.** What went wrong is `Err`, never `None`, zero or
+///   `false`.
+/// - **In time.** The future resolves within [`CallContext::timeout`], if need be with
+///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout); a failed write says by its
+///   [`Outcome`](crate::Outcome) whether it may have happened.
+/// - **Cancellation.** A future that is dropped leaks nothing and disturbs no other call.
+/// - **Closed is closed.** After [`close`](CacheBackend::close) every other method answers
+///   [`Error::closed`](crate::Error::closed), for empty batches too.
+/// - **Nothing before the first poll, or all of it.** A method may do its work at once and return
+///   [`CacheFuture::ready`]: the handle calls it only when its own future is polled.
+///
+/// The crate `maestro-cache-testkit` turns all of this into one named test a promise; see
+/// `docs/adding-a-backend.md`. Methods that are added later come with a default.
+pub trait CacheBackend: fmt::Debug + Send + Sync + 'static {
+    /// A short name in lower case for errors, spans and health checks, such as `redis`.
+    fn name(&self) -> &'static str;
+
+    /// The live value of the key.
+    fn get<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, Option<Value>>;
+
+    /// The live values of the keys, in the order asked for, one for each, duplicates repeated.
+    fn get_many<'a>(
+        &'a self,
+        context: CallContext,
+        keys: &[&str],
+    ) -> CacheFuture<'a, Vec<Option<Value>>>;
+
+    /// Stores the value, its expiry replacing the former one. True if it was stored; false only
+    /// with [`SetWhen::Absent`], over a live entry, which stays as it is.
+    fn set<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        value: Bytes,
+        expiry: Expiry,
+        when: SetWhen,
+    ) -> CacheFuture<'a, bool>;
+
+    /// Stores all entries with the same expiry; of entries with the same key the last one wins.
+    fn set_many<'a>(
+        &'a self,
+        context: CallContext,
+        entries: &[(&str, Bytes)],
+        expiry: Expiry,
+    ) -> CacheFuture<'a, ()>;
+
+    /// Removes the keys and counts the live entries that were removed.
+    fn delete<'a>(&'a self, context: CallContext, keys: &[&str]) -> CacheFuture<'a, u64>;
+
+    /// True if there is a live entry. Does not count as use for an eviction order.
+    fn exists<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, bool>;
+
+    /// Removes the entry and returns its value, atomically.
+    fn take<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, Option<Value>>;
+
+    /// Stores the new value and expiry if the live value equals `expected` byte for byte,
+    /// atomically. False if it does not or if there is none; then nothing changes.
+    fn compare_and_set<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        expected: &[u8],
+        new: Bytes,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool>;
+
+    /// Adds to the decimal integer that is stored and returns the sum, atomically. The remaining
+    /// time to live stays. A missing entry counts as 0 and is created with `expiry_if_created`.
+    ///
+    /// [`ErrorKind::NotAnInteger`](crate::ErrorKind::NotAnInteger) unless the value is the
+    /// canonical decimal text of an `i64`, [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if
+    /// the sum is not an `i64`; in both cases nothing changes.
+    fn increment<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        by: i64,
+        expiry_if_created: Expiry,
+    ) -> CacheFuture<'a, i64>;
+
+    /// The remaining time of the entry. Does not count as use for an eviction order.
+    fn ttl<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, TimeToLive>;
+
+    /// Changes the expiry and leaves the value alone. With [`Expiry::AfterMillis`]: true if there
+    /// is a live entry. With [`Expiry::Never`]: true if there was an expiry to remove.
+    fn set_expiry<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool>;
+
+    /// Removes every entry that the pattern selects and counts the live ones among them.
+    ///
+    /// No selected entry that was there before the call is left after it; one that is written
+    /// meanwhile may go or stay. A stored key is selected if [`Pattern::selects`] says so.
+    fn clear<'a>(&'a self, context: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64>;
+
+    /// Answers if the backend is able to serve.
+    fn ping(&self, context: CallContext) -> CacheFuture<'_, ()>;
+
+    /// Ends the backend for all who share it, and releases what it holds. May be called again.
+    fn close(&self, context: CallContext) -> CacheFuture<'_, ()>;
+}
+
+/// A shared backend is a backend: two handles may be built over one, and a test may keep it.
+#[deny(clippy::missing_trait_methods)]
+impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn get<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
+        (**self).get(context, key)
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        context: CallContext,
+        keys: &[&str],
+    ) -> CacheFuture<'a, Vec<Option<Value>>> {
+        (**self).get_many(context, keys)
+    }
+
+    fn set<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        value: Bytes,
+        expiry: Expiry,
+        when: SetWhen,
+    ) -> CacheFuture<'a, bool> {
+        (**self).set(context, key, value, expiry, when)
+    }
+
+    fn set_many<'a>(
+        &'a self,
+        context: CallContext,
+        entries: &[(&str, Bytes)],
+        expiry: Expiry,
+    ) -> CacheFuture<'a, ()> {
+        (**self).set_many(context, entries, expiry)
+    }
+
+    fn delete<'a>(&'a self, context: CallContext, keys: &[&str]) -> CacheFuture<'a, u64> {
+        (**self).delete(context, keys)
+    }
+
+    fn exists<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, bool> {
+        (**self).exists(context, key)
+    }
+
+    fn take<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
+        (**self).take(context, key)
+    }
+
+    fn compare_and_set<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        expected: &[u8],
+        new: Bytes,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool> {
+        (**self).compare_and_set(context, key, expected, new, expiry)
+    }
+
+    fn increment<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        by: i64,
+        expiry_if_created: Expiry,
+    ) -> CacheFuture<'a, i64> {
+        (**self).increment(context, key, by, expiry_if_created)
+    }
+
+    fn ttl<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, TimeToLive> {
+        (**self).ttl(context, key)
+    }
+
+    fn set_expiry<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool> {
+        (**self).set_expiry(context, key, expiry)
+    }
+
+    fn clear<'a>(&'a self, context: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
+        (**self).clear(context, pattern)
+    }
+
+    fn ping(&self, context: CallContext) -> CacheFuture<'_, ()> {
+        (**self).ping(context)
+    }
+
+    fn close(&self, context: CallContext) -> CacheFuture<'_, ()> {
+        (**self).close(context)
+    }
+}

@@ -1,0 +1,224 @@
+//! The operations that read values.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::run::as_it_is;
+use super::{Cache, Shared};
+use crate::key::StoredKeys;
+use crate::{CacheBackend, Error, Operation, Result, Value};
+
+impl Cache {
+    /// The value of the key, or `None` if there is no live entry.
+    ///
+    /// A stored null is a value: `get::<Option<T>>` gives `Some(None)` for it and `None` for a
+    /// missing key. Redis: [`GET`](https://redis.io/docs/latest/commands/get/).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// let name: Option<String> = cache.get("user:7:name").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Decode`](crate::ErrorKind::Decode) if the stored value is not a `T`; the entry is left
+    /// alone.
+    pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        self.shared
+            .run(Operation::Get, Some(key), CacheBackend::get, |value| {
+                self.shared.decode(value)
+            })
+            .await
+    }
+
+    /// The value of the key, shared: decoded at most once for each stored entry, on a backend
+    /// that keeps values in the process.
+    ///
+    /// A hit costs the same whatever the size of the value. All who ask get the same `Arc`: do not
+    /// change what is inside of it. Where several types are read from one key, the first one is
+    /// kept and the others are decoded anew.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// let routes: Option<Arc<Vec<String>>> = cache.get_shared("routes").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Decode`](crate::ErrorKind::Decode) if the stored value is not a `T`; the entry is left
+    /// alone.
+    pub async fn get_shared<T>(&self, key: &str) -> Result<Option<Arc<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.shared
+            .run(Operation::Get, Some(key), CacheBackend::get, |value| {
+                let Some(value) = value else {
+                    return Ok(None);
+                };
+                let codec = self.shared.codec;
+                if let Some(decoded) = value.recall(codec) {
+                    return Ok(Some(decoded));
+                }
+                let decoded = Arc::new(codec.decode(value.bytes())?);
+                value.remember(codec, &decoded);
+                Ok(Some(decoded))
+            })
+            .await
+    }
+
+    /// The bytes of the key as they are stored, past the codec.
+    ///
+    /// # Errors
+    ///
+    /// None besides those of all operations: any bytes are bytes.
+    pub async fn get_bytes(&self, key: &str) -> Result<Option<Bytes>> {
+        self.shared
+            .run(Operation::Get, Some(key), CacheBackend::get, |value| {
+                Ok(value.map(Value::into_bytes))
+            })
+            .await
+    }
+
+    /// The values of the keys, in the order asked for, duplicates repeated; one round trip.
+    ///
+    /// An empty input is fine. On Redis this is
+    /// [`MGET`](https://redis.io/docs/latest/commands/mget/), with its rule that a key which holds
+    /// no plain value, such as a list, counts as missing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// let names: Vec<Option<String>> = cache.get_many(["user:7:name", "user:8:name"]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey`](crate::ErrorKind::InvalidKey) if any key is empty, before any is read;
+    /// [`Decode`](crate::ErrorKind::Decode), naming the key, if any value is not a `T`: see
+    /// [`get_many_each`](Cache::get_many_each) for the others.
+    pub fn get_many<T: DeserializeOwned>(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> impl Future<Output = Result<Vec<Option<T>>>> + Send {
+        let keys = StoredKeys::new(self.key_prefix(), keys);
+        async move { self.shared.get_many(keys, |values| values.collect()).await }
+    }
+
+    /// Like [`get_many`](Cache::get_many), with a result for each key: one value of another type
+    /// does not hide the rest.
+    ///
+    /// # Errors
+    ///
+    /// The outer result is that of the batch as a whole; the inner ones are `Decode` where a value
+    /// is not a `T`.
+    pub fn get_many_each<T: DeserializeOwned>(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> impl Future<Output = Result<Vec<Result<Option<T>>>>> + Send {
+        let keys = StoredKeys::new(self.key_prefix(), keys);
+        async move {
+            let backend = self.backend_name();
+            self.shared
+                .get_many(keys, |values| {
+                    Ok(values
+                        .map(|value| {
+                            value.map_err(|error| {
+                                error.in_context(Operation::GetMany, None, backend)
+                            })
+                        })
+                        .collect())
+                })
+                .await
+        }
+    }
+
+    /// Removes the entry and returns its value: of all who call it at once, one gets it.
+    ///
+    /// For what may be used once only, such as a login token. Redis:
+    /// [`GETDEL`](https://redis.io/docs/latest/commands/getdel/).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// if let Some(user) = cache.take::<u64>("login:3f9a").await? {
+    ///     println!("user {user} may come in, once");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Decode`](crate::ErrorKind::Decode) if the value is not a `T`. The entry was removed all
+    /// the same: what may be used once is not offered twice.
+    pub async fn take<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        self.shared
+            .run(Operation::Take, Some(key), CacheBackend::take, |value| {
+                self.shared.decode(value)
+            })
+            .await
+    }
+
+    /// True if there is a live entry. Does not count as use for the order of eviction.
+    ///
+    /// Redis: [`EXISTS`](https://redis.io/docs/latest/commands/exists/).
+    ///
+    /// # Errors
+    ///
+    /// None besides those of all operations.
+    pub async fn exists(&self, key: &str) -> Result<bool> {
+        self.shared
+            .run(Operation::Exists, Some(key), CacheBackend::exists, as_it_is)
+            .await
+    }
+}
+
+impl Shared {
+    fn decode<T: DeserializeOwned>(&self, value: Option<Value>) -> Result<Option<T>> {
+        value
+            .map(|value| self.codec.decode(value.bytes()))
+            .transpose()
+    }
+
+    /// Reads a batch; `finish` gets one decoded result for each key, in order.
+    async fn get_many<T: DeserializeOwned, R>(
+        &self,
+        keys: Result<StoredKeys>,
+        finish: impl FnOnce(&mut dyn Iterator<Item = Result<Option<T>>>) -> Result<R> + Send,
+    ) -> Result<R> {
+        let keys = &keys;
+        self.run(
+            Operation::GetMany,
+            None,
+            |backend, context, _| match keys {
+                Ok(keys) => backend.get_many(context, &keys.as_strs()),
+                Err(error) => error.clone().into(),
+            },
+            |values| {
+                let named = keys.iter().flat_map(StoredKeys::named);
+                finish(&mut named.zip(values).map(|(key, value)| {
+                    self.decode(value)
+                        .map_err(|error: Error| error.with_key(key))
+                }))
+            },
+        )
+        .await
+    }
+}

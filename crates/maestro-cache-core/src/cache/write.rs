@@ -1,0 +1,556 @@
+//! The operations that write values: builders that take a time to live and are then awaited.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::run::Running;
+use super::{Cache, Shared};
+use crate::{
+    CacheBackend, CacheFuture, CallContext, Error, ErrorKind, Expiry, Operation, Result, SetWhen,
+    Ttl, key,
+};
+
+impl Cache {
+    /// Stores the value, replacing the former one and its expiry.
+    ///
+    /// Redis: [`SET`](https://redis.io/docs/latest/commands/set/) with `PX`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// use maestro_cache_core::Ttl;
+    /// use std::time::Duration;
+    ///
+    /// cache.set("greeting", "hello").await?; // for the default time to live
+    /// cache.set("greeting", "hello").ttl(Duration::from_secs(60)).await?;
+    /// cache.set("greeting", "hello").ttl(Ttl::Never).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Encode`](crate::ErrorKind::Encode) and [`InvalidTtl`](crate::ErrorKind::InvalidTtl), with
+    /// the former entry left as it was.
+    pub fn set<'a, T: Serialize + ?Sized>(
+        &'a self,
+        key: &'a str,
+        value: &T,
+    ) -> Write<'a, SetCommand<'a>> {
+        let value = self.codec().encode(value);
+        Write::new(self, SetCommand { key, value })
+    }
+
+    /// Stores bytes as they are, past the codec.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTtl`](crate::ErrorKind::InvalidTtl), with the former entry left as it was.
+    pub fn set_bytes<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: impl Into<Bytes>,
+    ) -> Write<'a, SetCommand<'a>> {
+        let value = Ok(bytes.into());
+        Write::new(self, SetCommand { key, value })
+    }
+
+    /// Stores all entries, with one time to live, in one round trip.
+    ///
+    /// Everything is encoded and checked first: a bad key or value writes nothing. If a key is
+    /// there twice, the last value wins. An empty input is fine. On one Redis server all entries
+    /// appear at once ([`MULTI`](https://redis.io/docs/latest/commands/multi/)); in general each
+    /// entry is atomic and the batch is not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// cache
+    ///     .set_many([("key1", "value1"), ("key2", "value2")])
+    ///     .ttl(Duration::from_secs(3600))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey`](crate::ErrorKind::InvalidKey), [`Encode`](crate::ErrorKind::Encode) with the
+    /// key named, and [`InvalidTtl`](crate::ErrorKind::InvalidTtl); nothing was written then.
+    pub fn set_many<K: AsRef<str>, V: Serialize>(
+        &self,
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Write<'_, SetManyCommand> {
+        let entries = entries
+            .into_iter()
+            .map(|(key, value)| {
+                let key = key.as_ref();
+                key::check(key)?;
+                let value = self
+                    .codec()
+                    .encode(&value)
+                    .map_err(|error| error.with_key(key))?;
+                Ok(([self.key_prefix(), key].concat(), value))
+            })
+            .collect();
+        Write::new(self, SetManyCommand { entries })
+    }
+
+    /// Stores the value if there is no live entry. True if it was stored; an entry that is there
+    /// keeps its value and its expiry.
+    ///
+    /// Redis: [`SET`](https://redis.io/docs/latest/commands/set/) with `NX`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// if cache.add("job:7:runs", &true).ttl(Duration::from_secs(60)).await? {
+    ///     println!("the first one within this minute");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Cache::set).
+    pub fn add<'a, T: Serialize + ?Sized>(
+        &'a self,
+        key: &'a str,
+        value: &T,
+    ) -> Write<'a, AddCommand<'a>> {
+        let value = self.codec().encode(value);
+        Write::new(self, AddCommand { key, value })
+    }
+
+    /// Stores `new` if the stored value is `expected`; `None` expects no live entry. True if it
+    /// was stored, with a new expiry; otherwise nothing changes.
+    ///
+    /// What is compared are the bytes that `expected` encodes to, so it has to encode the same way
+    /// each time: a `HashMap`, whose order varies, does not, a `BTreeMap` does. JSON that a Python
+    /// service wrote has other blanks than ours and is never equal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// let leader: Option<String> = cache.get("leader").await?;
+    /// let me = "node-7".to_owned();
+    /// let elected = cache.compare_and_set("leader", leader.as_ref(), &me).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Cache::set).
+    pub fn compare_and_set<'a, T: Serialize + ?Sized>(
+        &'a self,
+        key: &'a str,
+        expected: Option<&T>,
+        new: &T,
+    ) -> Write<'a, CompareAndSetCommand<'a>> {
+        let expected = expected
+            .map(|expected| self.codec().encode(expected))
+            .transpose();
+        let new = self.codec().encode(new);
+        Write::new(self, CompareAndSetCommand { key, expected, new })
+    }
+
+    /// Adds to a counter and returns the sum, atomically.
+    ///
+    /// A missing counter counts as 0 and is created with the time to live; one that is there keeps
+    /// its own. Counters are decimal text: `set` with an integer makes one, `get::<i64>` reads
+    /// one. Redis: [`INCRBY`](https://redis.io/docs/latest/commands/incrby/).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let requests = cache.increment("requests:7", 1).ttl(Duration::from_secs(60)).await?;
+    /// if requests > 100 {
+    ///     println!("too many within this minute");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotAnInteger`](crate::ErrorKind::NotAnInteger) if the value is not canonical decimal text
+    /// of 64 bits, [`Overflow`](crate::ErrorKind::Overflow) if the sum is not an `i64`, and
+    /// [`InvalidTtl`](crate::ErrorKind::InvalidTtl); nothing changed then.
+    pub fn increment<'a>(&'a self, key: &'a str, by: i64) -> Write<'a, IncrementCommand<'a>> {
+        let command = IncrementCommand {
+            operation: Operation::Increment,
+            key,
+            by: Some(by),
+        };
+        Write::new(self, command)
+    }
+
+    /// Subtracts from a counter and returns the difference; [`increment`](Cache::increment) has
+    /// the rest.
+    ///
+    /// # Errors
+    ///
+    /// As [`increment`](Cache::increment); subtracting `i64::MIN` is `Overflow`, as Redis has it.
+    pub fn decrement<'a>(&'a self, key: &'a str, by: i64) -> Write<'a, IncrementCommand<'a>> {
+        let command = IncrementCommand {
+            operation: Operation::Decrement,
+            key,
+            by: by.checked_neg(),
+        };
+        Write::new(self, command)
+    }
+}
+
+/// A write that waits for its time to live, if it is given one, and then to be awaited.
+///
+/// The value is encoded when the write is made; nothing is sent before it is awaited.
+#[must_use = "nothing is written until this is awaited"]
+pub struct Write<'a, C> {
+    shared: &'a Shared,
+    command: C,
+    ttl: Ttl,
+}
+
+impl<'a, C> Write<'a, C> {
+    fn new(cache: &'a Cache, command: C) -> Self {
+        Self {
+            shared: &cache.shared,
+            command,
+            ttl: Ttl::Default,
+        }
+    }
+
+    /// How long the entry lives: a [`Duration`](std::time::Duration) or [`Ttl::Never`], in place
+    /// of the handle's default.
+    pub fn ttl(mut self, ttl: impl Into<Ttl>) -> Self {
+        self.ttl = ttl.into();
+        self
+    }
+}
+
+impl<C> fmt::Debug for Write<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The command holds values.
+        f.debug_struct("Write")
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, C: WriteCommand<'a>> IntoFuture for Write<'a, C> {
+    type Output = Result<C::Output>;
+    type IntoFuture = WriteFuture<'a, C>;
+
+    fn into_future(self) -> WriteFuture<'a, C> {
+        WriteFuture(State::Waiting(Some(self)))
+    }
+}
+
+/// The future of a [`Write`]. Does nothing until it is polled.
+#[must_use = "a future does nothing until it is awaited"]
+pub struct WriteFuture<'a, C: WriteCommand<'a>>(State<'a, C>);
+
+enum State<'a, C: WriteCommand<'a>> {
+    Waiting(Option<Write<'a, C>>),
+    Running(Running<'a, C::Answer, Finish<'a, C>>),
+}
+
+type Finish<'a, C> = fn(<C as WriteCommand<'a>>::Answer) -> Result<<C as WriteCommand<'a>>::Output>;
+
+// Nothing is pinned in place: the command is moved out, and what runs is `Unpin`.
+impl<'a, C: WriteCommand<'a>> Unpin for WriteFuture<'a, C> {}
+
+impl<'a, C: WriteCommand<'a>> Future for WriteFuture<'a, C> {
+    type Output = Result<C::Output>;
+
+    #[allow(clippy::panic)]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::Waiting(write) = &mut self.0 {
+            let Some(Write {
+                shared,
+                command,
+                ttl,
+            }) = write.take()
+            else {
+                panic!("`WriteFuture` polled after a panic");
+            };
+            self.0 = State::Running(shared.run(
+                command.operation(),
+                command.key(),
+                |backend, context, key| match ttl.resolve(shared.default_expiry) {
+                    Ok(expiry) => command.call(backend, context, key, expiry),
+                    Err(error) => error.into(),
+                },
+                |answer| Ok(C::finish(answer)),
+            ));
+        }
+        match &mut self.0 {
+            State::Running(running) => Pin::new(running).poll(context),
+            State::Waiting(_) => Poll::Pending, // The lines above have left this state.
+        }
+    }
+}
+
+impl<'a, C: WriteCommand<'a>> fmt::Debug for WriteFuture<'a, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            State::Waiting(_) => "WriteFuture(waiting)",
+            State::Running(_) => "WriteFuture(running)",
+        })
+    }
+}
+
+/// What a [`Write`] does once it is awaited, and what it then returns. The commands of this crate
+/// implement it, and nobody else can.
+pub trait WriteCommand<'a>: sealed::Sealed + Sized {
+    /// What the backend answers.
+    type Answer;
+    /// What the caller gets.
+    type Output;
+
+    /// The operation, as errors name it.
+    fn operation(&self) -> Operation;
+
+    /// The key, as the caller named it; none for batches.
+    fn key(&self) -> Option<&'a str>;
+
+    /// Asks the backend; `key` has its prefix.
+    fn call(
+        self,
+        backend: &'a dyn CacheBackend,
+        context: CallContext,
+        key: &str,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, Self::Answer>;
+
+    /// What the caller gets for what the backend answered.
+    fn finish(answer: Self::Answer) -> Self::Output;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// The write of [`Cache::set`] and [`Cache::set_bytes`]. Returns nothing.
+#[allow(missing_debug_implementations)] // It holds a value.
+pub struct SetCommand<'a> {
+    key: &'a str,
+    value: Result<Bytes>,
+}
+
+impl sealed::Sealed for SetCommand<'_> {}
+
+impl<'a> WriteCommand<'a> for SetCommand<'a> {
+    type Answer = bool;
+    type Output = ();
+
+    fn operation(&self) -> Operation {
+        Operation::Set
+    }
+
+    fn key(&self) -> Option<&'a str> {
+        Some(self.key)
+    }
+
+    fn call(
+        self,
+        backend: &'a dyn CacheBackend,
+        context: CallContext,
+        key: &str,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool> {
+        match self.value {
+            Ok(value) => backend.set(context, key, value, expiry, SetWhen::Always),
+            Err(error) => error.into(),
+        }
+    }
+
+    fn finish(_: bool) {}
+}
+
+/// The write of [`Cache::add`]. Returns whether the value was stored.
+#[allow(missing_debug_implementations)] // It holds a value.
+pub struct AddCommand<'a> {
+    key: &'a str,
+    value: Result<Bytes>,
+}
+
+impl sealed::Sealed for AddCommand<'_> {}
+
+impl<'a> WriteCommand<'a> for AddCommand<'a> {
+    type Answer = bool;
+    type Output = bool;
+
+    fn operation(&self) -> Operation {
+        Operation::Add
+    }
+
+    fn key(&self) -> Option<&'a str> {
+        Some(self.key)
+    }
+
+    fn call(
+        self,
+        backend: &'a dyn CacheBackend,
+        context: CallContext,
+        key: &str,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool> {
+        match self.value {
+            Ok(value) => backend.set(context, key, value, expiry, SetWhen::Absent),
+            Err(error) => error.into(),
+        }
+    }
+
+    fn finish(stored: bool) -> bool {
+        stored
+    }
+}
+
+/// The write of [`Cache::compare_and_set`]. Returns whether the value was stored.
+#[allow(missing_debug_implementations)] // It holds values.
+pub struct CompareAndSetCommand<'a> {
+    key: &'a str,
+    expected: Result<Option<Bytes>>,
+    new: Result<Bytes>,
+}
+
+impl sealed::Sealed for CompareAndSetCommand<'_> {}
+
+impl<'a> WriteCommand<'a> for CompareAndSetCommand<'a> {
+    type Answer = bool;
+    type Output = bool;
+
+    fn operation(&self) -> Operation {
+        Operation::CompareAndSet
+    }
+
+    fn key(&self) -> Option<&'a str> {
+        Some(self.key)
+    }
+
+    fn call(
+        self,
+        backend: &'a dyn CacheBackend,
+        context: CallContext,
+        key: &str,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool> {
+        match (self.expected, self.new) {
+            (Ok(Some(expected)), Ok(new)) => {
+                backend.compare_and_set(context, key, &expected, new, expiry)
+            }
+            (Ok(None), Ok(new)) => backend.set(context, key, new, expiry, SetWhen::Absent),
+            (Err(error), _) | (_, Err(error)) => error.into(),
+        }
+    }
+
+    fn finish(stored: bool) -> bool {
+        stored
+    }
+}
+
+/// The write of [`Cache::increment`] and [`Cache::decrement`]. Returns the sum.
+#[derive(Debug)]
+pub struct IncrementCommand<'a> {
+    operation: Operation,
+    key: &'a str,
+    /// None if what was to be subtracted has no negative.
+    by: Option<i64>,
+}
+
+impl sealed::Sealed for IncrementCommand<'_> {}
+
+impl<'a> WriteCommand<'a> for IncrementCommand<'a> {
+    type Answer = i64;
+    type Output = i64;
+
+    fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    fn key(&self) -> Option<&'a str> {
+        Some(self.key)
+    }
+
+    fn call(
+        self,
+        backend: &'a dyn CacheBackend,
+        context: CallContext,
+        key: &str,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, i64> {
+        match self.by {
+            Some(by) => backend.increment(context, key, by, expiry),
+            None => Error::new(
+                ErrorKind::Overflow,
+                "i64::MIN has no negative and cannot be subtracted; use `increment`",
+            )
+            .into(),
+        }
+    }
+
+    fn finish(sum: i64) -> i64 {
+        sum
+    }
+}
+
+/// The write of [`Cache::set_many`]. Returns nothing.
+#[allow(missing_debug_implementations)] // It holds values.
+pub struct SetManyCommand {
+    entries: Result<Vec<(String, Bytes)>>,
+}
+
+impl sealed::Sealed for SetManyCommand {}
+
+impl<'a> WriteCommand<'a> for SetManyCommand {
+    type Answer = ();
+    type Output = ();
+
+    fn operation(&self) -> Operation {
+        Operation::SetMany
+    }
+
+    fn key(&self) -> Option<&'a str> {
+        None
+    }
+
+    fn call(
+        self,
+        backend: &'a dyn CacheBackend,
+        context: CallContext,
+        _: &str,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, ()> {
+        match self.entries {
+            Ok(entries) => {
+                let entries: Vec<_> = entries
+                    .iter()
+                    .map(|(key, value)| (key.as_str(), value.clone()))
+                    .collect();
+                backend.set_many(context, &entries, expiry)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn finish((): ()) {}
+}

@@ -1,0 +1,28 @@
+//! What the handle tells a backend about one call, besides its arguments.
+
+use std::time::Duration;
+
+/// What the handle tells the backend about a call besides its arguments: how long it may take.
+///
+/// It is passed to every method of [`CacheBackend`](crate::CacheBackend) by value. More may be
+/// added to it later without a change of the trait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallContext {
+    timeout: Duration,
+}
+
+impl CallContext {
+    /// The context of a call that has to be over after `timeout`.
+    #[must_use]
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout }
+    }
+
+    /// The total time the call may take: waiting for a connection, connecting and retrying
+    /// included. It starts when the backend's method is called.
+    #[must_use]
+    pub fn timeout(self) -> Duration {
+        self.timeout
+    }
+}
