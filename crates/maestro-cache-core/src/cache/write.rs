@@ -42,9 +42,9 @@ impl Cache {
         &'a self,
         key: &'a str,
         value: &T,
-    ) -> Write<'a, SetCommand<'a>> {
+    ) -> Write<'a, SetCommand> {
         let value = self.codec().encode(value);
-        Write::new(self, SetCommand { key, value })
+        Write::new(self, Some(key), SetCommand { value })
     }
 
     /// Stores bytes as they are, past the codec.
@@ -52,13 +52,9 @@ impl Cache {
     /// # Errors
     ///
     /// [`InvalidTtl`](crate::ErrorKind::InvalidTtl), with the former entry left as it was.
-    pub fn set_bytes<'a>(
-        &'a self,
-        key: &'a str,
-        bytes: impl Into<Bytes>,
-    ) -> Write<'a, SetCommand<'a>> {
+    pub fn set_bytes<'a>(&'a self, key: &'a str, bytes: impl Into<Bytes>) -> Write<'a, SetCommand> {
         let value = Ok(bytes.into());
-        Write::new(self, SetCommand { key, value })
+        Write::new(self, Some(key), SetCommand { value })
     }
 
     /// Stores all entries, with one time to live, in one round trip.
@@ -102,7 +98,7 @@ impl Cache {
                 Ok(([self.key_prefix(), key].concat(), value))
             })
             .collect();
-        Write::new(self, SetManyCommand { entries })
+        Write::new(self, None, SetManyCommand { entries })
     }
 
     /// Stores the value if there is no live entry. True if it was stored; an entry that is there
@@ -130,9 +126,9 @@ impl Cache {
         &'a self,
         key: &'a str,
         value: &T,
-    ) -> Write<'a, AddCommand<'a>> {
+    ) -> Write<'a, AddCommand> {
         let value = self.codec().encode(value);
-        Write::new(self, AddCommand { key, value })
+        Write::new(self, Some(key), AddCommand { value })
     }
 
     /// Stores `new` if the stored value is `expected`; `None` expects no live entry. True if it
@@ -161,12 +157,12 @@ impl Cache {
         key: &'a str,
         expected: Option<&T>,
         new: &T,
-    ) -> Write<'a, CompareAndSetCommand<'a>> {
+    ) -> Write<'a, CompareAndSetCommand> {
         let expected = expected
             .map(|expected| self.codec().encode(expected))
             .transpose();
         let new = self.codec().encode(new);
-        Write::new(self, CompareAndSetCommand { key, expected, new })
+        Write::new(self, Some(key), CompareAndSetCommand { expected, new })
     }
 
     /// Adds to a counter and returns the sum, atomically.
@@ -194,13 +190,12 @@ impl Cache {
     /// [`NotAnInteger`](crate::ErrorKind::NotAnInteger) if the value is not canonical decimal text
     /// of 64 bits, [`Overflow`](crate::ErrorKind::Overflow) if the sum is not an `i64`, and
     /// [`InvalidTtl`](crate::ErrorKind::InvalidTtl); nothing changed then.
-    pub fn increment<'a>(&'a self, key: &'a str, by: i64) -> Write<'a, IncrementCommand<'a>> {
+    pub fn increment<'a>(&'a self, key: &'a str, by: i64) -> Write<'a, IncrementCommand> {
         let command = IncrementCommand {
             operation: Operation::Increment,
-            key,
             by: Some(by),
         };
-        Write::new(self, command)
+        Write::new(self, Some(key), command)
     }
 
     /// Subtracts from a counter and returns the difference; [`increment`](Cache::increment) has
@@ -209,13 +204,12 @@ impl Cache {
     /// # Errors
     ///
     /// As [`increment`](Cache::increment); subtracting `i64::MIN` is `Overflow`, as Redis has it.
-    pub fn decrement<'a>(&'a self, key: &'a str, by: i64) -> Write<'a, IncrementCommand<'a>> {
+    pub fn decrement<'a>(&'a self, key: &'a str, by: i64) -> Write<'a, IncrementCommand> {
         let command = IncrementCommand {
             operation: Operation::Decrement,
-            key,
             by: by.checked_neg(),
         };
-        Write::new(self, command)
+        Write::new(self, Some(key), command)
     }
 }
 
@@ -225,14 +219,17 @@ impl Cache {
 #[must_use = "nothing is written until this is awaited"]
 pub struct Write<'a, C> {
     shared: &'a Shared,
+    /// The key as the caller named it; none for a batch.
+    key: Option<&'a str>,
     command: C,
     ttl: Ttl,
 }
 
 impl<'a, C> Write<'a, C> {
-    fn new(cache: &'a Cache, command: C) -> Self {
+    fn new(cache: &'a Cache, key: Option<&'a str>, command: C) -> Self {
         Self {
             shared: &cache.shared,
+            key,
             command,
             ttl: Ttl::Default,
         }
@@ -255,7 +252,7 @@ impl<C> fmt::Debug for Write<'_, C> {
     }
 }
 
-impl<'a, C: WriteCommand<'a>> IntoFuture for Write<'a, C> {
+impl<'a, C: WriteCommand> IntoFuture for Write<'a, C> {
     type Output = Result<C::Output>;
     type IntoFuture = WriteFuture<'a, C>;
 
@@ -266,19 +263,19 @@ impl<'a, C: WriteCommand<'a>> IntoFuture for Write<'a, C> {
 
 /// The future of a [`Write`]. Does nothing until it is polled.
 #[must_use = "a future does nothing until it is awaited"]
-pub struct WriteFuture<'a, C: WriteCommand<'a>>(State<'a, C>);
+pub struct WriteFuture<'a, C: WriteCommand>(State<'a, C>);
 
-enum State<'a, C: WriteCommand<'a>> {
+enum State<'a, C: WriteCommand> {
     Waiting(Option<Write<'a, C>>),
-    Running(Running<'a, C::Answer, Finish<'a, C>>),
+    Running(Running<'a, C::Answer, Finish<C>>),
 }
 
-type Finish<'a, C> = fn(<C as WriteCommand<'a>>::Answer) -> Result<<C as WriteCommand<'a>>::Output>;
+type Finish<C> = fn(<C as WriteCommand>::Answer) -> Result<<C as WriteCommand>::Output>;
 
 // Nothing is pinned in place: the command is moved out, and what runs is `Unpin`.
-impl<'a, C: WriteCommand<'a>> Unpin for WriteFuture<'a, C> {}
+impl<'a, C: WriteCommand> Unpin for WriteFuture<'a, C> {}
 
-impl<'a, C: WriteCommand<'a>> Future for WriteFuture<'a, C> {
+impl<'a, C: WriteCommand> Future for WriteFuture<'a, C> {
     type Output = Result<C::Output>;
 
     #[allow(clippy::panic)]
@@ -286,6 +283,7 @@ impl<'a, C: WriteCommand<'a>> Future for WriteFuture<'a, C> {
         if let State::Waiting(write) = &mut self.0 {
             let Some(Write {
                 shared,
+                key,
                 command,
                 ttl,
             }) = write.take()
@@ -294,7 +292,7 @@ impl<'a, C: WriteCommand<'a>> Future for WriteFuture<'a, C> {
             };
             self.0 = State::Running(shared.run(
                 command.operation(),
-                command.key(),
+                key,
                 |backend, context, key| match ttl.resolve(shared.default_expiry) {
                     Ok(expiry) => command.call(backend, context, key, expiry),
                     Err(error) => error.into(),
@@ -309,7 +307,7 @@ impl<'a, C: WriteCommand<'a>> Future for WriteFuture<'a, C> {
     }
 }
 
-impl<'a, C: WriteCommand<'a>> fmt::Debug for WriteFuture<'a, C> {
+impl<'a, C: WriteCommand> fmt::Debug for WriteFuture<'a, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             State::Waiting(_) => "WriteFuture(waiting)",
@@ -320,7 +318,7 @@ impl<'a, C: WriteCommand<'a>> fmt::Debug for WriteFuture<'a, C> {
 
 /// What a [`Write`] does once it is awaited, and what it then returns. The commands of this crate
 /// implement it, and nobody else can.
-pub trait WriteCommand<'a>: sealed::Sealed + Sized {
+pub trait WriteCommand: sealed::Sealed + Sized {
     /// What the backend answers.
     type Answer;
     /// What the caller gets.
@@ -329,11 +327,8 @@ pub trait WriteCommand<'a>: sealed::Sealed + Sized {
     /// The operation, as errors name it.
     fn operation(&self) -> Operation;
 
-    /// The key, as the caller named it; none for batches.
-    fn key(&self) -> Option<&'a str>;
-
     /// Asks the backend; `key` has its prefix.
-    fn call(
+    fn call<'a>(
         self,
         backend: &'a dyn CacheBackend,
         context: CallContext,
@@ -351,14 +346,13 @@ mod sealed {
 
 /// The write of [`Cache::set`] and [`Cache::set_bytes`]. Returns nothing.
 #[allow(missing_debug_implementations)] // It holds a value.
-pub struct SetCommand<'a> {
-    key: &'a str,
+pub struct SetCommand {
     value: Result<Bytes>,
 }
 
-impl sealed::Sealed for SetCommand<'_> {}
+impl sealed::Sealed for SetCommand {}
 
-impl<'a> WriteCommand<'a> for SetCommand<'a> {
+impl WriteCommand for SetCommand {
     type Answer = bool;
     type Output = ();
 
@@ -366,11 +360,7 @@ impl<'a> WriteCommand<'a> for SetCommand<'a> {
         Operation::Set
     }
 
-    fn key(&self) -> Option<&'a str> {
-        Some(self.key)
-    }
-
-    fn call(
+    fn call<'a>(
         self,
         backend: &'a dyn CacheBackend,
         context: CallContext,
@@ -388,14 +378,13 @@ impl<'a> WriteCommand<'a> for SetCommand<'a> {
 
 /// The write of [`Cache::add`]. Returns whether the value was stored.
 #[allow(missing_debug_implementations)] // It holds a value.
-pub struct AddCommand<'a> {
-    key: &'a str,
+pub struct AddCommand {
     value: Result<Bytes>,
 }
 
-impl sealed::Sealed for AddCommand<'_> {}
+impl sealed::Sealed for AddCommand {}
 
-impl<'a> WriteCommand<'a> for AddCommand<'a> {
+impl WriteCommand for AddCommand {
     type Answer = bool;
     type Output = bool;
 
@@ -403,11 +392,7 @@ impl<'a> WriteCommand<'a> for AddCommand<'a> {
         Operation::Add
     }
 
-    fn key(&self) -> Option<&'a str> {
-        Some(self.key)
-    }
-
-    fn call(
+    fn call<'a>(
         self,
         backend: &'a dyn CacheBackend,
         context: CallContext,
@@ -427,15 +412,14 @@ impl<'a> WriteCommand<'a> for AddCommand<'a> {
 
 /// The write of [`Cache::compare_and_set`]. Returns whether the value was stored.
 #[allow(missing_debug_implementations)] // It holds values.
-pub struct CompareAndSetCommand<'a> {
-    key: &'a str,
+pub struct CompareAndSetCommand {
     expected: Result<Option<Bytes>>,
     new: Result<Bytes>,
 }
 
-impl sealed::Sealed for CompareAndSetCommand<'_> {}
+impl sealed::Sealed for CompareAndSetCommand {}
 
-impl<'a> WriteCommand<'a> for CompareAndSetCommand<'a> {
+impl WriteCommand for CompareAndSetCommand {
     type Answer = bool;
     type Output = bool;
 
@@ -443,11 +427,7 @@ impl<'a> WriteCommand<'a> for CompareAndSetCommand<'a> {
         Operation::CompareAndSet
     }
 
-    fn key(&self) -> Option<&'a str> {
-        Some(self.key)
-    }
-
-    fn call(
+    fn call<'a>(
         self,
         backend: &'a dyn CacheBackend,
         context: CallContext,
@@ -470,16 +450,15 @@ impl<'a> WriteCommand<'a> for CompareAndSetCommand<'a> {
 
 /// The write of [`Cache::increment`] and [`Cache::decrement`]. Returns the sum.
 #[derive(Debug)]
-pub struct IncrementCommand<'a> {
+pub struct IncrementCommand {
     operation: Operation,
-    key: &'a str,
     /// None if what was to be subtracted has no negative.
     by: Option<i64>,
 }
 
-impl sealed::Sealed for IncrementCommand<'_> {}
+impl sealed::Sealed for IncrementCommand {}
 
-impl<'a> WriteCommand<'a> for IncrementCommand<'a> {
+impl WriteCommand for IncrementCommand {
     type Answer = i64;
     type Output = i64;
 
@@ -487,11 +466,7 @@ impl<'a> WriteCommand<'a> for IncrementCommand<'a> {
         self.operation
     }
 
-    fn key(&self) -> Option<&'a str> {
-        Some(self.key)
-    }
-
-    fn call(
+    fn call<'a>(
         self,
         backend: &'a dyn CacheBackend,
         context: CallContext,
@@ -521,7 +496,7 @@ pub struct SetManyCommand {
 
 impl sealed::Sealed for SetManyCommand {}
 
-impl<'a> WriteCommand<'a> for SetManyCommand {
+impl WriteCommand for SetManyCommand {
     type Answer = ();
     type Output = ();
 
@@ -529,11 +504,7 @@ impl<'a> WriteCommand<'a> for SetManyCommand {
         Operation::SetMany
     }
 
-    fn key(&self) -> Option<&'a str> {
-        None
-    }
-
-    fn call(
+    fn call<'a>(
         self,
         backend: &'a dyn CacheBackend,
         context: CallContext,

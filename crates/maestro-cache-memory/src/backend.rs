@@ -1,0 +1,347 @@
+//! The backend: the contract's operations over the store.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use maestro_cache_core::{
+    CacheBackend, CacheFuture, CallContext, Error, ErrorKind, Expiry, Pattern, Result, SetWhen,
+    TimeToLive, Value,
+};
+
+use crate::InMemoryCacheBuilder;
+use crate::entry::gone_at;
+use crate::store::{Change, Store, size};
+
+/// After this many removals `clear` lets other tasks run.
+const CLEAR_BATCH: usize = 256;
+
+/// A cache in the memory of this process.
+///
+/// Clones share the entries. Give one to [`Cache::new`](maestro_cache_core::Cache::new); the
+/// methods here are for what a handle does not show.
+///
+/// # Guarantees
+///
+/// - **Bound**: by entries, and if asked for by bytes. Expired entries go first, then the least
+///   recently used one. Overwriting evicts nobody. While calls follow one another the bound holds
+///   and the order is exact; while writers run at once it may be passed by at most 64 entries for
+///   each of them, for a moment, and the order may lag by as much.
+/// - **Time**: to the millisecond, on a monotonic clock. An expired entry is never seen, and its
+///   memory is released without traffic, usually within a second.
+/// - **Concurrency**: all writes of a key follow one another; a read sees a whole write or none.
+/// - **No runtime**: every call but `clear` answers at once. `clear` lets other tasks run as it
+///   goes. Nothing here needs Tokio.
+#[derive(Clone)]
+pub struct InMemoryCache {
+    store: Arc<Store>,
+}
+
+impl InMemoryCache {
+    /// Settings for a cache in memory.
+    pub fn builder() -> InMemoryCacheBuilder {
+        InMemoryCacheBuilder::new()
+    }
+
+    pub(crate) fn from_store(store: Arc<Store>) -> Self {
+        Self { store }
+    }
+
+    /// How many entries are stored, counting expired ones that were not released yet.
+    #[must_use]
+    pub fn entry_count(&self) -> u64 {
+        self.store.entry_count()
+    }
+
+    fn write<T>(&self, write: impl FnOnce(&Store) -> Result<T>) -> CacheFuture<'_, T> {
+        CacheFuture::ready(self.store.check_open().and_then(|()| write(&self.store)))
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Store) -> T) -> CacheFuture<'_, T> {
+        CacheFuture::ready(self.store.check_open().map(|()| read(&self.store)))
+    }
+}
+
+impl fmt::Debug for InMemoryCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InMemoryCache")
+            .field("entry_count", &self.entry_count())
+            .finish_non_exhaustive()
+    }
+}
+
+impl CacheBackend for InMemoryCache {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn get<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
+        self.read(|store| store.get(key))
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        _: CallContext,
+        keys: &[&str],
+    ) -> CacheFuture<'a, Vec<Option<Value>>> {
+        self.read(|store| keys.iter().map(|key| store.get(key)).collect())
+    }
+
+    fn set<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        value: Bytes,
+        expiry: Expiry,
+        when: SetWhen,
+    ) -> CacheFuture<'a, bool> {
+        self.write(|store| set(store, key, value, expiry, when))
+    }
+
+    fn set_many<'a>(
+        &'a self,
+        _: CallContext,
+        entries: &[(&str, Bytes)],
+        expiry: Expiry,
+    ) -> CacheFuture<'a, ()> {
+        self.write(|store| {
+            for (key, value) in entries {
+                store.check_size(key.len().saturating_add(value.len()))?;
+            }
+            for (key, value) in entries {
+                set(store, key, value.clone(), expiry, SetWhen::Always)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn delete<'a>(&'a self, _: CallContext, keys: &[&str]) -> CacheFuture<'a, u64> {
+        self.write(|store| {
+            keys.iter().try_fold(0, |removed, key| {
+                Ok(removed + u64::from(remove(store, key)?))
+            })
+        })
+    }
+
+    fn exists<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, bool> {
+        self.read(|store| store.time_to_live(key) != TimeToLive::Missing)
+    }
+
+    fn take<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
+        self.write(|store| {
+            store.update(key, |live, _| {
+                Ok((Change::Remove, live.map(|entry| entry.value.clone())))
+            })
+        })
+    }
+
+    fn compare_and_set<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        expected: &[u8],
+        new: Bytes,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool> {
+        self.write(|store| {
+            let value = Value::remembering(new);
+            store.make_room(size(key, &value));
+            store.update(key, |live, now_millis| {
+                if live.is_none_or(|entry| *entry.value.bytes() != expected) {
+                    return Ok((Change::Keep, false));
+                }
+                let gone_at_millis = gone_at(expiry, now_millis);
+                Ok((
+                    Change::Store {
+                        value,
+                        gone_at_millis,
+                    },
+                    true,
+                ))
+            })
+        })
+    }
+
+    fn increment<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        by: i64,
+        expiry_if_created: Expiry,
+    ) -> CacheFuture<'a, i64> {
+        self.write(|store| {
+            store.make_room(key.len().saturating_add(LONGEST_INTEGER));
+            store.update(key, |live, now_millis| {
+                let (former, gone_at_millis) = match live {
+                    Some(entry) => (
+                        canonical_integer(entry.value.bytes()).ok_or_else(not_an_integer)?,
+                        entry.deadline.map(|deadline| deadline.at_millis),
+                    ),
+                    None => (0, gone_at(expiry_if_created, now_millis)),
+                };
+                let sum = former.checked_add(by).ok_or_else(overflow)?;
+                let value = Value::remembering(sum.to_string().into());
+                Ok((
+                    Change::Store {
+                        value,
+                        gone_at_millis,
+                    },
+                    sum,
+                ))
+            })
+        })
+    }
+
+    fn ttl<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, TimeToLive> {
+        self.read(|store| store.time_to_live(key))
+    }
+
+    fn set_expiry<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool> {
+        self.write(|store| {
+            store.update(key, |live, now_millis| {
+                let gone_at_millis = gone_at(expiry, now_millis);
+                Ok(match live {
+                    // Nothing to remove: the entry has no expiry.
+                    Some(entry) if gone_at_millis.is_none() && entry.deadline.is_none() => {
+                        (Change::Keep, false)
+                    }
+                    // The same value, with what was decoded from it.
+                    Some(entry) => {
+                        let value = entry.value.clone();
+                        (
+                            Change::Store {
+                                value,
+                                gone_at_millis,
+                            },
+                            true,
+                        )
+                    }
+                    None => (Change::Keep, false),
+                })
+            })
+        })
+    }
+
+    fn clear<'a>(&'a self, _: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
+        let pattern = pattern.clone();
+        CacheFuture::pending(async move {
+            self.store.check_open()?;
+            let mut removed = 0;
+            for keys in self.store.selected_keys(&pattern).chunks(CLEAR_BATCH) {
+                for key in keys {
+                    removed += u64::from(remove(&self.store, key)?);
+                }
+                let_others_run().await;
+            }
+            Ok(removed)
+        })
+    }
+
+    fn ping(&self, _: CallContext) -> CacheFuture<'_, ()> {
+        self.read(|_| ())
+    }
+
+    fn close(&self, _: CallContext) -> CacheFuture<'_, ()> {
+        self.store.close();
+        CacheFuture::ready(Ok(()))
+    }
+}
+
+fn set(store: &Store, key: &str, value: Bytes, expiry: Expiry, when: SetWhen) -> Result<bool> {
+    let value = Value::remembering(value);
+    store.make_room(size(key, &value));
+    store.update(key, |live, now_millis| {
+        if when == SetWhen::Absent && live.is_some() {
+            return Ok((Change::Keep, false));
+        }
+        let gone_at_millis = gone_at(expiry, now_millis);
+        Ok((
+            Change::Store {
+                value,
+                gone_at_millis,
+            },
+            true,
+        ))
+    })
+}
+
+/// Removes the entry. True if it was a live one.
+fn remove(store: &Store, key: &str) -> Result<bool> {
+    store.update(key, |live, _| Ok((Change::Remove, live.is_some())))
+}
+
+/// The decimal text of `i64::MIN`.
+const LONGEST_INTEGER: usize = 20;
+
+/// What Redis' `INCRBY` takes for an integer: digits without a leading zero, behind a minus sign
+/// at most. Whatever does not come back as it was is not canonical.
+fn canonical_integer(bytes: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let integer: i64 = text.parse().ok()?;
+    (integer.to_string() == text).then_some(integer)
+}
+
+fn not_an_integer() -> Error {
+    Error::new(
+        ErrorKind::NotAnInteger,
+        "the stored value is not the decimal text of a 64-bit integer; counters are made by \
+         `increment` or by `set` with an integer",
+    )
+}
+
+fn overflow() -> Error {
+    Error::new(
+        ErrorKind::Overflow,
+        "the sum is beyond the 64 bits of a counter; `set` it anew",
+    )
+}
+
+/// Gives the executor a turn, without needing to know which one it is.
+async fn let_others_run() {
+    let mut gave_way = false;
+    poll_fn(|context| {
+        if gave_way {
+            return Poll::Ready(());
+        }
+        gave_way = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical_integer;
+
+    #[test]
+    fn only_what_redis_takes_for_an_integer_is_one() {
+        for integer in [0, 5, -5, i64::MAX, i64::MIN] {
+            assert_eq!(
+                canonical_integer(integer.to_string().as_bytes()),
+                Some(integer)
+            );
+        }
+        for text in [
+            "",
+            " 1",
+            "1 ",
+            "+1",
+            "01",
+            "-0",
+            "1.5",
+            "-",
+            "9223372036854775808",
+            "x",
+        ] {
+            assert_eq!(canonical_integer(text.as_bytes()), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! How much is kept: by entries, and if asked for by bytes too.
+
+use maestro_cache_core::{Error, ErrorKind, Result};
+
+/// Which entry goes when there is no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EvictionPolicy {
+    /// The one that was used least recently. What was just stored is there to be read.
+    #[default]
+    Lru,
+    /// The one that is used least often, by the estimate of
+    /// [TinyLFU](https://arxiv.org/abs/1512.00727): better hit rates where some keys stay popular.
+    /// A new key may be refused in favour of popular ones, so that reading back what was just
+    /// stored can miss.
+    TinyLfu,
+}
+
+/// The bounds of a store, and how they become the one weight that moka knows.
+///
+/// Each entry takes up a share of the room: `1 / max_entries` of it, or `bytes / max_bytes` if
+/// that is more. The shares never add up to more than the whole, so neither bound is ever passed;
+/// where small and large entries are mixed, room is used up before either is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    max_entries: u64,
+    max_bytes: Option<u64>,
+    /// The weight of an entry that is bounded by the number of entries.
+    entry_weight: u32,
+}
+
+impl Bounds {
+    pub(crate) fn new(max_entries: u64, max_bytes: Option<u64>) -> Result<Self> {
+        if max_entries == 0 || max_bytes == Some(0) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "a cache of size 0 keeps nothing; bound it by at least 1 entry and 1 byte, or \
+                 leave the bound out",
+            ));
+        }
+        let entry_weight = match max_bytes {
+            // No entry weighs more than another.
+            None => 1,
+            // As fine as moka's 32 bits for one entry, which may take up all the room, allow.
+            Some(_) => match u32::try_from(max_entries) {
+                Ok(max_entries) => u32::MAX / max_entries,
+                Err(_) => {
+                    return Err(Error::new(
+                        ErrorKind::Config,
+                        "a cache that is bounded by bytes too holds at most 4294967295 entries; \
+                         lower `max_entries`, the bytes will bound it",
+                    ));
+                }
+            },
+        };
+        Ok(Self {
+            max_entries,
+            max_bytes,
+            entry_weight,
+        })
+    }
+
+    /// The weight that fills the room.
+    pub(crate) fn total_weight(self) -> u64 {
+        self.max_entries.saturating_mul(self.entry_weight.into())
+    }
+
+    /// The weight of an entry of this size.
+    pub(crate) fn weight(self, bytes: usize) -> u32 {
+        let Some(max_bytes) = self.max_bytes else {
+            return self.entry_weight;
+        };
+        let share = (bytes as u128 * u128::from(self.total_weight())).div_ceil(max_bytes.into());
+        self.entry_weight
+            .max(u32::try_from(share).unwrap_or(u32::MAX))
+    }
+
+    /// Refuses an entry that would not fit into an empty cache.
+    pub(crate) fn check(self, bytes: usize) -> Result<()> {
+        match self.max_bytes {
+            Some(max_bytes) if bytes as u64 > max_bytes => Err(Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "key and value take {bytes} bytes and the whole cache is bounded by \
+                     {max_bytes}; raise `max_bytes` or store less"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_alone_weigh_one_each() {
+        let bounds = Bounds::new(7, None).unwrap();
+        assert_eq!(bounds.total_weight(), 7);
+        assert_eq!(bounds.weight(1 << 30), 1);
+        assert!(bounds.check(usize::MAX).is_ok());
+        assert_eq!(
+            Bounds::new(u64::MAX, None).unwrap().total_weight(),
+            u64::MAX
+        );
+    }
+
+    #[test]
+    fn neither_bound_can_be_passed_and_both_can_be_reached() {
+        for (max_entries, max_bytes) in [(1, 1), (3, 10), (10_000, 1 << 20), (u32::MAX.into(), 1)] {
+            let bounds = Bounds::new(max_entries, Some(max_bytes)).unwrap();
+            let total = bounds.total_weight();
+            // As many small entries as the first bound says, and no more.
+            assert_eq!(total / u64::from(bounds.weight(0)), max_entries);
+            // One entry as large as the second bound says, and no larger.
+            let max_bytes = usize::try_from(max_bytes).unwrap();
+            assert!(u64::from(bounds.weight(max_bytes)) <= total);
+            assert!(bounds.check(max_bytes).is_ok());
+            assert_eq!(
+                bounds.check(max_bytes + 1).unwrap_err().kind(),
+                ErrorKind::TooLarge
+            );
+        }
+    }
+
+    #[test]
+    fn a_bound_of_nothing_is_refused() {
+        for (max_entries, max_bytes) in [(0, None), (1, Some(0)), (u64::MAX, Some(1))] {
+            let error = Bounds::new(max_entries, max_bytes).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The clock that decides what has expired: monotonic, or moved by hand in tests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A clock that stands still until a test moves it.
+///
+/// Clones are the same clock. Give one to
+/// [`InMemoryCacheBuilder::clock`](crate::InMemoryCacheBuilder::clock) and keep the other.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache_core::Result<()> {
+/// use maestro_cache_core::Cache;
+/// use maestro_cache_memory::{InMemoryCache, ManualClock};
+/// use std::time::Duration;
+///
+/// let clock = ManualClock::new();
+/// let cache = Cache::new(InMemoryCache::builder().clock(clock.clone()).build()?);
+/// cache.set("session", &7).ttl(Duration::from_secs(60)).await?;
+///
+/// clock.advance(Duration::from_millis(59_999));
+/// assert!(cache.exists("session").await?);
+/// clock.advance(Duration::from_millis(1));
+/// assert!(!cache.exists("session").await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ManualClock {
+    millis: Arc<AtomicU64>,
+}
+
+impl ManualClock {
+    /// A clock at its start.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets time pass, in whole milliseconds; a started one counts as whole.
+    pub fn advance(&self, by: Duration) {
+        let by = u64::try_from(by.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let add = |now: u64| Some(now.saturating_add(by));
+        // The closure never declines, so neither does this.
+        let _ = self
+            .millis
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
+    }
+}
+
+/// What the store asks for the time, in milliseconds since some start.
+#[derive(Debug)]
+pub(crate) enum Clock {
+    /// Never jumps, unlike the time of day.
+    Monotonic(Instant),
+    Manual(ManualClock),
+}
+
+impl Clock {
+    pub(crate) fn monotonic() -> Self {
+        Self::Monotonic(Instant::now())
+    }
+
+    pub(crate) fn now_millis(&self) -> u64 {
+        match self {
+            Self::Monotonic(start) => {
+                u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+            }
+            Self::Manual(clock) => clock.millis.load(Ordering::SeqCst),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Settings in a URL such as `memory://?max_bytes=1048576`.
+
+use maestro_cache_core::{Error, ErrorKind, Result};
+
+use crate::{EvictionPolicy, InMemoryCacheBuilder};
+
+/// The schemes of the URLs that [`InMemoryCacheBuilder::url`] reads.
+pub const SCHEMES: &[&str] = &["memory"];
+
+impl InMemoryCacheBuilder {
+    /// These settings, with those of a URL in their place: `memory://`, with `max_entries`,
+    /// `max_bytes` and `eviction` (`lru` or `tinylfu`) as query keys.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> maestro_cache_core::Result<()> {
+    /// use maestro_cache_memory::InMemoryCache;
+    ///
+    /// let url = "memory://?max_entries=500&eviction=tinylfu";
+    /// let cache = InMemoryCache::builder().url(url)?.build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) for another scheme, a host or path, an unknown or repeated
+    /// query key, or a value that is not understood.
+    pub fn url(self, url: &str) -> Result<Self> {
+        let (place, query) = url
+            .strip_prefix("memory://")
+            .map(|rest| rest.split_once('?').unwrap_or((rest, "")))
+            .ok_or_else(|| config("the URL of a cache in memory starts with memory://"))?;
+        if !matches!(place, "" | "/") {
+            return Err(config(
+                "a cache in memory has no host and no path; write memory:// and settings behind \
+                 a question mark, such as memory://?max_entries=500",
+            ));
+        }
+        let mut builder = self;
+        let mut seen = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if seen.contains(&name) {
+                return Err(config(format!(
+                    "the query key {name:?} is there twice; keep one"
+                )));
+            }
+            seen.push(name);
+            builder = match name {
+                "max_entries" => builder.max_entries(number(name, value)?),
+                "max_bytes" => builder.max_bytes(number(name, value)?),
+                "eviction" => builder.eviction_policy(match value {
+                    "lru" => EvictionPolicy::Lru,
+                    "tinylfu" => EvictionPolicy::TinyLfu,
+                    _ => {
+                        return Err(config(format!(
+                            "eviction={value} is not known; it is `lru` or `tinylfu`"
+                        )));
+                    }
+                }),
+                _ => {
+                    return Err(config(format!(
+                        "the query key {name:?} is not known; a memory:// URL takes max_entries, \
+                         max_bytes and eviction"
+                    )));
+                }
+            };
+        }
+        Ok(builder)
+    }
+}
+
+fn number(name: &str, value: &str) -> Result<u64> {
+    value.parse().map_err(|_| {
+        config(format!(
+            "{name}={value} is not a number; write digits only, such as {name}=10000"
+        ))
+    })
+}
+
+fn config(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Config, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::InMemoryCache;
+
+    #[test]
+    fn a_url_sets_what_its_query_says() {
+        for url in [
+            "memory://",
+            "memory:///",
+            "memory://?",
+            "memory://?max_entries=7&eviction=lru",
+        ] {
+            assert!(
+                InMemoryCache::builder()
+                    .url(url)
+                    .and_then(|b| b.build())
+                    .is_ok(),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_the_remedy() {
+        for (url, remedy) in [
+            ("redis://x", "memory://"),
+            ("memory:", "memory://"),
+            ("memory://localhost", "no host"),
+            ("memory://?max_size=5", "max_entries"),
+            ("memory://?max_entries=many", "digits"),
+            ("memory://?max_entries=-1", "digits"),
+            ("memory://?max_entries", "digits"),
+            ("memory://?max_entries=1&max_entries=2", "twice"),
+            ("memory://?eviction=fifo", "`lru` or `tinylfu`"),
+        ] {
+            let error = InMemoryCache::builder().url(url).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains(remedy), "{error}");
+        }
+        let zero = InMemoryCache::builder()
+            .url("memory://?max_entries=0")
+            .unwrap()
+            .build();
+        assert_eq!(zero.unwrap_err().kind(), ErrorKind::Config);
+    }
+}

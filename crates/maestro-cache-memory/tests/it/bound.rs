@@ -1,0 +1,254 @@
+//! The bound: what is evicted, in which order, and what never is.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use maestro_cache_core::{Cache, ErrorKind, Ttl};
+use maestro_cache_memory::{InMemoryCache, InMemoryCacheBuilder, ManualClock};
+
+const LONG: Duration = Duration::from_secs(3600);
+
+fn cache(settings: InMemoryCacheBuilder) -> Cache {
+    Cache::new(settings.build().unwrap())
+}
+
+fn bounded(max_entries: u64) -> Cache {
+    cache(InMemoryCache::builder().max_entries(max_entries))
+}
+
+/// Memory answers at once, so that no test here needs a runtime.
+fn now<T>(future: impl IntoFuture<Output = T>) -> T {
+    future
+        .into_future()
+        .now_or_never()
+        .expect("memory answers at once")
+}
+
+fn set(cache: &Cache, key: &str) {
+    now(cache.set(key, &1)).unwrap();
+}
+
+fn present(cache: &Cache, keys: &[&str]) -> String {
+    keys.iter()
+        .filter(|key| now(cache.exists(key)).unwrap())
+        .copied()
+        .collect()
+}
+
+#[test]
+fn the_least_recently_used_entry_goes() {
+    let cache = bounded(3);
+    ["a", "b", "c"].into_iter().for_each(|key| set(&cache, key));
+    assert_eq!(now(cache.get::<i64>("a")).unwrap(), Some(1));
+    set(&cache, "d");
+    assert_eq!(present(&cache, &["a", "b", "c", "d"]), "acd");
+}
+
+#[test]
+fn every_operation_that_touches_a_value_counts_as_use() {
+    type Use = fn(&Cache);
+    let uses: [(&str, Use); 8] = [
+        ("get", |cache| drop(now(cache.get::<i64>("a")).unwrap())),
+        ("get_shared", |cache| {
+            drop(now(cache.get_shared::<i64>("a")).unwrap())
+        }),
+        ("get_many", |cache| {
+            drop(now(cache.get_many::<i64>(["a"])).unwrap())
+        }),
+        ("set", |cache| now(cache.set("a", &2)).unwrap()),
+        ("set_many", |cache| now(cache.set_many([("a", 2)])).unwrap()),
+        ("increment", |cache| {
+            assert_eq!(now(cache.increment("a", 1)).unwrap(), 2)
+        }),
+        ("compare_and_set", |cache| {
+            assert!(now(cache.compare_and_set("a", Some(&1), &2)).unwrap());
+        }),
+        ("expire", |cache| {
+            assert!(now(cache.expire("a", LONG)).unwrap())
+        }),
+    ];
+    for (name, use_a) in uses {
+        let cache = bounded(2);
+        ["a", "b"].into_iter().for_each(|key| set(&cache, key));
+        use_a(&cache);
+        set(&cache, "c");
+        assert_eq!(present(&cache, &["a", "b", "c"]), "ac", "{name}");
+    }
+}
+
+#[test]
+fn looking_whether_an_entry_is_there_does_not_count_as_use() {
+    let cache = bounded(2);
+    ["a", "b"].into_iter().for_each(|key| set(&cache, key));
+    assert!(now(cache.exists("a")).unwrap());
+    now(cache.ttl("a")).unwrap();
+    set(&cache, "c");
+    assert_eq!(present(&cache, &["a", "b", "c"]), "bc");
+}
+
+#[test]
+fn overwriting_evicts_nobody() {
+    let cache = bounded(2);
+    ["a", "b"].into_iter().for_each(|key| set(&cache, key));
+    for _ in 0..300 {
+        set(&cache, "b");
+        now(cache.increment("b", 1)).unwrap();
+        now(cache.set_many([("b", 1), ("b", 2)])).unwrap();
+    }
+    assert_eq!(present(&cache, &["a", "b"]), "ab");
+}
+
+#[test]
+fn expired_entries_go_before_live_ones() {
+    let clock = ManualClock::new();
+    let cache = cache(InMemoryCache::builder().max_entries(3).clock(clock.clone()));
+    now(cache.set("oldest", &1).ttl(LONG)).unwrap();
+    now(cache.set("dying", &1).ttl(Duration::from_millis(5))).unwrap();
+    now(cache.set("newest", &1).ttl(Ttl::Never)).unwrap();
+    clock.advance(Duration::from_millis(5));
+    set(&cache, "a");
+    assert_eq!(
+        present(&cache, &["oldest", "dying", "newest", "a"]),
+        "oldestnewesta"
+    );
+    set(&cache, "b");
+    assert_eq!(present(&cache, &["oldest", "newest", "a", "b"]), "newestab");
+}
+
+#[test]
+fn an_entry_that_was_expired_and_is_written_again_takes_one_place() {
+    let clock = ManualClock::new();
+    let cache = cache(InMemoryCache::builder().max_entries(2).clock(clock.clone()));
+    for _ in 0..100 {
+        now(cache.set("a", &1).ttl(Duration::from_millis(1))).unwrap();
+        clock.advance(Duration::from_millis(1));
+        now(cache.increment("a", 1).ttl(Duration::from_millis(1))).unwrap();
+    }
+    ["b", "a"].into_iter().for_each(|key| set(&cache, key));
+    assert_eq!(present(&cache, &["a", "b"]), "ab");
+}
+
+#[test]
+fn a_bound_of_nothing_is_refused() {
+    let error = InMemoryCache::builder().max_entries(0).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let error = InMemoryCache::builder().max_bytes(0).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+}
+
+#[test]
+fn what_cannot_fit_is_refused_and_changes_nothing() {
+    let cache = cache(InMemoryCache::builder().max_bytes(100));
+    now(cache.set_bytes("a", vec![1; 99])).unwrap();
+    let error = now(cache.set_bytes("a", vec![2; 100])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    let too_large = "x".repeat(100);
+    let error = now(cache.set_many([("b", "fits"), ("c", &too_large)])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert_eq!(now(cache.get_bytes("a")).unwrap().unwrap(), vec![1; 99]);
+    assert_eq!(present(&cache, &["a", "b", "c"]), "a");
+}
+
+#[test]
+fn bytes_are_bounded_and_the_least_recently_used_go() {
+    let cache = cache(InMemoryCache::builder().max_bytes(100));
+    for key in ["a", "b", "c", "d"] {
+        now(cache.set_bytes(key, vec![0; 24])).unwrap();
+    }
+    assert_eq!(present(&cache, &["a", "b", "c", "d"]), "abcd");
+    now(cache.get_bytes("a")).unwrap();
+    now(cache.set_bytes("e", vec![0; 48])).unwrap();
+    assert_eq!(present(&cache, &["a", "b", "c", "d", "e"]), "ade");
+    // An entry that grows makes room for itself at the others' cost.
+    now(cache.set_bytes("d", vec![0; 99])).unwrap();
+    assert_eq!(present(&cache, &["a", "b", "c", "d", "e"]), "d");
+}
+
+/// The order of use as a list: what is looked up is moved to the back, what is over goes in front.
+#[test]
+fn random_calls_evict_just_what_a_list_by_use_evicts() {
+    // A small generator of its own keeps the test the same on every run.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    };
+    for capacity in [1, 2, 3, 7, 70, 200] {
+        let cache = bounded(capacity);
+        let mut by_use: Vec<String> = Vec::new();
+        for _ in 0..20_000 {
+            let key = format!("k{}", random(capacity * 2));
+            let at = by_use.iter().position(|used| *used == key);
+            match random(6) {
+                0 | 1 => {
+                    set(&cache, &key);
+                    at.map(|at| by_use.remove(at));
+                    by_use.push(key);
+                }
+                2 => {
+                    now(cache.increment(&key, 1)).unwrap();
+                    at.map(|at| by_use.remove(at));
+                    by_use.push(key);
+                }
+                3 => {
+                    let hit = now(cache.get::<i64>(&key)).unwrap().is_some();
+                    assert_eq!(hit, at.is_some(), "capacity {capacity}");
+                    if let Some(at) = at {
+                        let used = by_use.remove(at);
+                        by_use.push(used);
+                    }
+                }
+                4 => assert_eq!(now(cache.exists(&key)).unwrap(), at.is_some()),
+                _ => {
+                    assert_eq!(now(cache.delete(&key)).unwrap(), at.is_some());
+                    at.map(|at| by_use.remove(at));
+                }
+            }
+            if by_use.len() as u64 > capacity {
+                by_use.remove(0);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_writers_pass_the_bound_by_little_and_leave_it_kept() {
+    const WRITERS: usize = 8;
+    const MAX_ENTRIES: usize = 100;
+    let memory = InMemoryCache::builder()
+        .max_entries(MAX_ENTRIES as u64)
+        .build()
+        .unwrap();
+    let cache = Cache::new(memory.clone());
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let (cache, memory) = (cache.clone(), memory.clone());
+            tokio::spawn(async move {
+                for round in 0..2_000 {
+                    cache
+                        .set(&format!("{writer}:{round}"), &round)
+                        .await
+                        .unwrap();
+                    let entries = usize::try_from(memory.entry_count()).unwrap();
+                    assert!(entries <= MAX_ENTRIES + WRITERS * 64, "{entries} entries");
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let mut left = BTreeSet::new();
+    for writer in 0..WRITERS {
+        for round in 0..2_000 {
+            let key = format!("{writer}:{round}");
+            if cache.exists(&key).await.unwrap() {
+                left.insert(key);
+            }
+        }
+    }
+    assert_eq!(left.len(), MAX_ENTRIES);
+}

@@ -1,0 +1,246 @@
+//! The factory that services call: a cache from the environment, with the code's word on top.
+
+use std::ffi::OsString;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use maestro_cache_core::{Cache, CacheBuilder, Codec, Error, ErrorKind, Result, Ttl};
+
+use crate::backends::{self, Settings};
+use crate::environment::Environment;
+
+/// The URL of a cache that nobody configured.
+const DEFAULT_URL: &str = "memory://";
+
+static GLOBAL: OnceLock<Cache> = OnceLock::new();
+
+/// Makes the cache of a service: which backend, where, and how, as its environment says.
+///
+/// Which variables there are stands in `docs/configuration.md`. Making a cache connects to
+/// nothing and needs no runtime; wrong settings fail here and not at the first call.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "memory")] {
+/// use maestro_cache::CacheService;
+///
+/// # fn main() -> maestro_cache::Result<()> {
+/// let cache = CacheService::from_env()?;
+/// # Ok(())
+/// # }
+/// # }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CacheService;
+
+impl CacheService {
+    /// The cache that the environment describes; without a word from it, one in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`], naming the variable and the remedy.
+    pub fn from_env() -> Result<Cache> {
+        Self::builder().build()
+    }
+
+    /// The cache at this URL, the rest as the environment says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "memory")]
+    /// # fn main() -> maestro_cache::Result<()> {
+    /// use maestro_cache::CacheService;
+    ///
+    /// let cache = CacheService::from_url("memory://?max_entries=500")?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "memory"))] fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`]: an unknown scheme, one whose feature is off, or a setting that is
+    /// not understood. The URL itself is never shown.
+    pub fn from_url(url: impl Into<String>) -> Result<Cache> {
+        Self::builder().url(url).build()
+    }
+
+    /// Settings by code, on top of the environment.
+    pub fn builder() -> CacheServiceBuilder {
+        CacheServiceBuilder::default()
+    }
+
+    /// The cache of the whole process: made from the environment when it is first asked for, or
+    /// what [`set_global`](CacheService::set_global) was given before.
+    ///
+    /// For programs where handing a [`Cache`] to whoever needs one is not worth it. Tests do
+    /// better with a cache of their own.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_env`](CacheService::from_env); the next call tries again.
+    pub fn global() -> Result<&'static Cache> {
+        if let Some(cache) = GLOBAL.get() {
+            return Ok(cache);
+        }
+        let cache = Self::from_env()?;
+        // Of two first callers one cache is kept; the other has not connected to anything.
+        Ok(GLOBAL.get_or_init(|| cache))
+    }
+
+    /// Makes this cache the one that [`global`](CacheService::global) returns.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if there is a global cache already: whoever holds it keeps it.
+    pub fn set_global(cache: Cache) -> Result<()> {
+        GLOBAL.set(cache).map_err(|_| {
+            Error::new(
+                ErrorKind::Config,
+                "the process has a global cache already; call `set_global` once, before anything \
+                 calls `global`",
+            )
+        })
+    }
+}
+
+/// Settings for a cache, on top of the environment; made by [`CacheService::builder`].
+///
+/// What is set here goes before the environment, an empty prefix included; what is not set is as
+/// the environment says, and where that is silent, as `docs/configuration.md` says.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "memory")]
+/// # fn main() -> maestro_cache::Result<()> {
+/// use maestro_cache::CacheService;
+/// use std::time::Duration;
+///
+/// let cache = CacheService::builder()
+///     .url("memory://")
+///     .key_prefix("qf:")
+///     .default_ttl(Duration::from_secs(900))
+///     .build()?;
+/// assert_eq!(cache.key_prefix(), "qf:");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "memory"))] fn main() {}
+/// ```
+#[derive(Default)]
+#[must_use = "a builder builds nothing until `build` is called"]
+pub struct CacheServiceBuilder {
+    url: Option<String>,
+    key_prefix: Option<String>,
+    default_ttl: Option<Ttl>,
+    codec: Option<Codec>,
+    timeout: Option<Duration>,
+    max_entries: Option<u64>,
+    environment: Option<Vec<(OsString, OsString)>>,
+}
+
+impl CacheServiceBuilder {
+    /// Where the cache is: `memory://`, `redis://host:port/db` and the others of
+    /// `docs/configuration.md`. Instead of `MAESTRO_CACHE_URL`.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// What stands before every key. Instead of `MAESTRO_CACHE_PREFIX`, also if it is empty.
+    pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.key_prefix = Some(prefix.into());
+        self
+    }
+
+    /// How long entries live that are written without a word about it. Instead of
+    /// `MAESTRO_CACHE_TTL`.
+    pub fn default_ttl(mut self, ttl: impl Into<Ttl>) -> Self {
+        self.default_ttl = Some(ttl.into());
+        self
+    }
+
+    /// The format of values. Instead of `MAESTRO_CACHE_CODEC`.
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.codec = Some(codec);
+        self
+    }
+
+    /// The total time that a call may take. Instead of `MAESTRO_CACHE_TIMEOUT`.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// How many entries a cache in memory keeps. Instead of `MAESTRO_CACHE_MAX_SIZE` and of
+    /// `max_entries` in a `memory://` URL; of no meaning on Redis, which has a bound of its own.
+    pub fn max_entries(mut self, max_entries: u64) -> Self {
+        self.max_entries = Some(max_entries);
+        self
+    }
+
+    /// These variables in place of those of the process, for tests and for programs that keep
+    /// their settings elsewhere.
+    pub fn environment(
+        mut self,
+        pairs: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
+    ) -> Self {
+        let pairs = pairs
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        self.environment = Some(pairs.collect());
+        self
+    }
+
+    /// The cache. Connects to nothing and needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`], naming the setting and the remedy.
+    pub fn build(self) -> Result<Cache> {
+        let environment = match self.environment {
+            Some(pairs) => Environment::read(pairs),
+            None => Environment::read(std::env::vars_os()),
+        }?;
+        let url = self.url.or(environment.url);
+        let settings = Settings {
+            max_entries_by_environment: environment.max_entries,
+            max_entries_by_code: self.max_entries,
+        };
+        let backend = backends::from_url(url.as_deref().unwrap_or(DEFAULT_URL), settings)?;
+        Cache::builder(backend)
+            .key_prefix(
+                self.key_prefix
+                    .or(environment.key_prefix)
+                    .unwrap_or_default(),
+            )
+            .default_ttl(
+                self.default_ttl
+                    .or(environment.default_ttl)
+                    .unwrap_or_default(),
+            )
+            .codec(self.codec.or(environment.codec).unwrap_or_default())
+            .timeout(
+                self.timeout
+                    .or(environment.timeout)
+                    .unwrap_or(CacheBuilder::DEFAULT_TIMEOUT),
+            )
+            .build()
+    }
+}
+
+impl std::fmt::Debug for CacheServiceBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL and the environment may hold a password.
+        f.debug_struct("CacheServiceBuilder")
+            .field("key_prefix", &self.key_prefix)
+            .field("default_ttl", &self.default_ttl)
+            .field("codec", &self.codec)
+            .field("timeout", &self.timeout)
+            .field("max_entries", &self.max_entries)
+            .finish_non_exhaustive()
+    }
+}
