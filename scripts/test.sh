@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# All that has to pass: formats, lints, tests, docs and dependencies, for every feature set.
+# What continuous integration runs, and what a newcomer runs; installs what is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
+
+step "install what is missing"
+scripts/install.sh
+export PATH="$PWD/target/tools/bin:$PATH"
+
+# Backtraces of the errors that tests make on purpose cost more than the tests.
+export RUST_LIB_BACKTRACE=0
+
+facade=(-p maestro-cache --no-default-features --features)
+
+step "format"
+cargo fmt --all --check
+
+step "lint, all features"
+cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+for features in "" memory redis; do
+    step "lint, features '$features'"
+    cargo clippy --locked "${facade[@]}" "$features" --lib --tests -- -D warnings
+done
+
+step "neither backend drags in the other"
+scripts/features.sh
+
+step "test, all features"
+cargo test --locked --workspace --all-features --all-targets
+step "test the examples in the docs"
+cargo test --locked --workspace --all-features --doc
+for features in memory redis; do
+    step "test, features '$features'"
+    cargo test --locked "${facade[@]}" "$features" --lib --test it
+done
+
+step "the quick start, as the README has it"
+env -u MAESTRO_CACHE_URL cargo run --locked --quiet --example quickstart
+
+step "docs"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps
+
+step "dependencies"
+cargo deny --locked --offline check licenses bans sources
+# The database of advisories lives on a host of its own, which not every machine reaches.
+if [ -n "${MAESTRO_CHECK_ADVISORIES:-}" ]; then
+    cargo deny --locked check advisories
+else
+    echo "advisories: not asked for; MAESTRO_CHECK_ADVISORIES=1 fetches and checks them"
+fi
+
+step "all passed"
