@@ -28,7 +28,8 @@ pub enum SetWhen {
 /// *Redis' semantics where Redis has them*, spelt out on each method. On every one of them:
 ///
 /// - **Per key, linearizable.** Each call takes effect at one instant between its start and its
-///   end. A read-modify-write never loses a concurrent write.
+///   end. A read-modify-write never loses a concurrent write. A batch is one operation on each
+///   of its keys, also on one that it names twice.
 /// - **Expired is gone.** At `now >= deadline` an entry is missing for every method and is counted
 ///   by none.
 /// - **A miss is no error, an error is no miss.** What went wrong is `Err`, never `None`, zero or

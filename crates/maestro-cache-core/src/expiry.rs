@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind, Result};
 /// How long a written entry shall live, as a caller asks for it.
 ///
 /// A [`Duration`] converts into it, so that `.ttl(Duration::from_secs(60))` reads as it should.
-/// Anything finer than a millisecond is rounded up to the next one: an entry never expires early.
+/// Clocks tick in milliseconds: anything finer is rounded up to the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ttl {
     /// The default of the handle.

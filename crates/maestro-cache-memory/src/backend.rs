@@ -1,14 +1,16 @@
 //! The backend: the contract's operations over the store.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use bytes::Bytes;
 use maestro_cache_core::{
-    CacheBackend, CacheFuture, CallContext, Error, ErrorKind, Expiry, Pattern, Result, SetWhen,
-    TimeToLive, Value,
+    CacheBackend, CacheFuture, CallContext, Error, ErrorKind, Expiry, Outcome, Pattern, Result,
+    SetWhen, TimeToLive, Value,
 };
 
 use crate::InMemoryCacheBuilder;
@@ -72,6 +74,7 @@ impl fmt::Debug for InMemoryCache {
     }
 }
 
+// A batch that names a key twice touches it once: for one key, a batch is one operation.
 impl CacheBackend for InMemoryCache {
     fn name(&self) -> &'static str {
         "memory"
@@ -86,7 +89,12 @@ impl CacheBackend for InMemoryCache {
         _: CallContext,
         keys: &[&str],
     ) -> CacheFuture<'a, Vec<Option<Value>>> {
-        self.read(|store| keys.iter().map(|key| store.get(key)).collect())
+        self.read(|store| {
+            let mut read = HashMap::with_capacity(keys.len());
+            keys.iter()
+                .map(|key| read.entry(*key).or_insert_with(|| store.get(key)).clone())
+                .collect()
+        })
     }
 
     fn set<'a>(
@@ -110,8 +118,15 @@ impl CacheBackend for InMemoryCache {
             for (key, value) in entries {
                 store.check_size(key.len().saturating_add(value.len()))?;
             }
-            for (key, value) in entries {
-                set(store, key, value.clone(), expiry, SetWhen::Always)?;
+            let last: HashMap<_, _> = entries
+                .iter()
+                .enumerate()
+                .map(|(at, (key, _))| (*key, at))
+                .collect();
+            for (at, (key, value)) in entries.iter().enumerate() {
+                if last.get(key) == Some(&at) {
+                    set(store, key, value.clone(), expiry, SetWhen::Always)?;
+                }
             }
             Ok(())
         })
@@ -119,7 +134,8 @@ impl CacheBackend for InMemoryCache {
 
     fn delete<'a>(&'a self, _: CallContext, keys: &[&str]) -> CacheFuture<'a, u64> {
         self.write(|store| {
-            keys.iter().try_fold(0, |removed, key| {
+            let distinct: HashSet<_> = keys.iter().collect();
+            distinct.into_iter().try_fold(0, |removed, key| {
                 Ok(removed + u64::from(remove(store, key)?))
             })
         })
@@ -229,14 +245,18 @@ impl CacheBackend for InMemoryCache {
         })
     }
 
-    fn clear<'a>(&'a self, _: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
+    fn clear<'a>(&'a self, context: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
         let pattern = pattern.clone();
         CacheFuture::pending(async move {
+            let started = Instant::now();
             self.store.check_open()?;
             let mut removed = 0;
             for keys in self.store.selected_keys(&pattern).chunks(CLEAR_BATCH) {
                 for key in keys {
                     removed += u64::from(remove(&self.store, key)?);
+                }
+                if started.elapsed() > context.timeout() {
+                    return Err(clear_timed_out());
                 }
                 let_others_run().await;
             }
@@ -301,6 +321,15 @@ fn overflow() -> Error {
         ErrorKind::Overflow,
         "the sum is beyond the 64 bits of a counter; `set` it anew",
     )
+}
+
+fn clear_timed_out() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "the deadline passed before all entries were removed; call it again for the rest, or give \
+         it more time by `with_timeout`",
+    )
+    .with_outcome(Outcome::Unknown)
 }
 
 /// Gives the executor a turn, without needing to know which one it is.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A clock that stands still until a test moves it.
+/// A clock that a test moves: it stands still otherwise, or runs as real time does.
 ///
 /// Clones are the same clock. Give one to
 /// [`InMemoryCacheBuilder::clock`](crate::InMemoryCacheBuilder::clock) and keep the other.
@@ -31,14 +31,24 @@ use std::time::{Duration, Instant};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ManualClock {
-    millis: Arc<AtomicU64>,
+    moved_millis: Arc<AtomicU64>,
+    running_since: Option<Instant>,
 }
 
 impl ManualClock {
-    /// A clock at its start.
+    /// A clock that stands still until it is moved.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A clock that runs as real time does, and can be moved ahead of it.
+    #[must_use]
+    pub fn running() -> Self {
+        Self {
+            running_since: Some(Instant::now()),
+            ..Self::default()
+        }
     }
 
     /// Lets time pass, in whole milliseconds; a started one counts as whole.
@@ -47,9 +57,18 @@ impl ManualClock {
         let add = |now: u64| Some(now.saturating_add(by));
         // The closure never declines, so neither does this.
         let _ = self
-            .millis
+            .moved_millis
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
     }
+
+    fn now_millis(&self) -> u64 {
+        let moved = self.moved_millis.load(Ordering::SeqCst);
+        moved.saturating_add(self.running_since.map_or(0, millis_since))
+    }
+}
+
+fn millis_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What the store asks for the time, in milliseconds since some start.
@@ -67,10 +86,8 @@ impl Clock {
 
     pub(crate) fn now_millis(&self) -> u64 {
         match self {
-            Self::Monotonic(start) => {
-                u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
-            }
-            Self::Manual(clock) => clock.millis.load(Ordering::SeqCst),
+            Self::Monotonic(start) => millis_since(*start),
+            Self::Manual(clock) => clock.now_millis(),
         }
     }
 }

@@ -88,12 +88,14 @@ impl Store {
 
     /// The remaining time of the key. Does not count as use.
     pub(crate) fn time_to_live(&self, key: &str) -> TimeToLive {
-        // Under the lock entry and deadline are of the same write.
+        // Under the lock entry and deadline are of the same write. An eviction takes no lock and
+        // takes both away: the deadline first here, so that it never looks as if there were none.
         let _lock = self.locks.lock(key);
+        let deadline = self.deadlines.of(key);
         if !self.entries.contains_key(key) {
             return TimeToLive::Missing;
         }
-        let Some(deadline) = self.deadlines.of(key) else {
+        let Some(deadline) = deadline else {
             return TimeToLive::NoExpiry;
         };
         match deadline.at_millis.checked_sub(self.clock.now_millis()) {

@@ -100,7 +100,7 @@ mod tests {
             assert!(
                 InMemoryCache::builder()
                     .url(url)
-                    .and_then(|b| b.build())
+                    .and_then(InMemoryCacheBuilder::build)
                     .is_ok(),
                 "{url}"
             );

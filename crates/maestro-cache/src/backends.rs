@@ -20,36 +20,48 @@ const SCHEMES: &[(&str, &str)] = &[
     ("redis", "redis"),
     ("redis+unix", "redis"),
     ("unix", "redis"),
-    ("rediss", "redis"),
-    ("redis-cluster", "redis"),
-    ("redis+cluster", "redis"),
-    ("rediss-cluster", "redis"),
-    ("rediss+cluster", "redis"),
-    ("redis-sentinel", "redis"),
-    ("redis+sentinel", "redis"),
-    ("rediss-sentinel", "redis"),
-    ("rediss+sentinel", "redis"),
 ];
 
 /// The backend that a URL names. Nothing is connected.
 ///
 /// No error shows the URL: it may hold a password.
 pub(crate) fn from_url(url: &str, settings: Settings) -> Result<Arc<dyn CacheBackend>> {
-    let Some((scheme, _)) = url.split_once("://") else {
+    let Some((scheme, rest)) = url.split_once("://") else {
         return Err(config(format!(
             "the URL of the cache has no scheme; {}",
             known_schemes()
         )));
     };
+    // Schemes have no case (RFC 3986, section 3.1).
+    let scheme = scheme.to_ascii_lowercase();
+    let url = format!("{scheme}://{rest}");
     match SCHEMES.iter().find(|(known, _)| *known == scheme) {
-        Some((_, "memory")) => memory(url, settings),
-        Some((_, _)) => redis(url),
+        Some((_, "memory")) => memory(&url, settings),
+        Some((_, _)) => redis(&url),
+        None if is_reserved(&scheme) => Err(config(format!(
+            "{} is reserved: this version speaks to a single Redis server without TLS; {}",
+            shown(&scheme),
+            known_schemes()
+        ))),
         None => Err(config(format!(
             "the scheme {} of the cache's URL is not known; {}",
-            shown(scheme),
+            shown(&scheme),
             known_schemes()
         ))),
     }
+}
+
+/// Whether a later version will take it: Redis with TLS, as a cluster, behind sentinels.
+fn is_reserved(scheme: &str) -> bool {
+    let place = scheme
+        .strip_prefix("rediss")
+        .or_else(|| scheme.strip_prefix("redis"));
+    place.is_some_and(|place| {
+        matches!(
+            place,
+            "" | "-cluster" | "+cluster" | "-sentinel" | "+sentinel"
+        )
+    })
 }
 
 #[cfg(feature = "memory")]
@@ -108,4 +120,32 @@ fn shown(scheme: &str) -> String {
 
 fn config(message: String) -> Error {
     Error::new(ErrorKind::Config, message)
+}
+
+#[cfg(all(test, feature = "memory", feature = "redis"))]
+mod tests {
+    use super::{SCHEMES, is_reserved};
+
+    #[test]
+    fn the_schemes_are_those_that_the_backends_take() {
+        let of_feature = |wanted: &str| {
+            let mut schemes: Vec<_> = SCHEMES
+                .iter()
+                .filter(|(_, feature)| *feature == wanted)
+                .map(|(scheme, _)| *scheme)
+                .collect();
+            schemes.sort_unstable();
+            schemes
+        };
+        let sorted = |schemes: &[&'static str]| {
+            let mut schemes = schemes.to_vec();
+            schemes.sort_unstable();
+            schemes
+        };
+        assert_eq!(of_feature("memory"), sorted(maestro_cache_memory::SCHEMES));
+        assert_eq!(of_feature("redis"), sorted(maestro_cache_redis::SCHEMES));
+        for scheme in maestro_cache_redis::RESERVED_SCHEMES {
+            assert!(is_reserved(scheme), "{scheme}");
+        }
+    }
 }

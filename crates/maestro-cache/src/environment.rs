@@ -90,7 +90,9 @@ fn refuse_misspelt(name: &str, own_part: &str) -> Result<()> {
             "{name} is no variable of the cache; {meant} is. Rename it, or unset it"
         ))),
         None => {
-            tracing::debug!(target: "maestro_cache", name, "not a variable of the cache");
+            if !own_part.starts_with("SERVICE_") && !own_part.starts_with("PORT") {
+                tracing::warn!(target: "maestro_cache", name, "not a variable of the cache");
+            }
             Ok(())
         }
     }

@@ -157,9 +157,9 @@ impl CacheServiceBuilder {
     }
 
     /// How long entries live that are written without a word about it. Instead of
-    /// `MAESTRO_CACHE_TTL`.
+    /// `MAESTRO_CACHE_TTL`, unless it is [`Ttl::Default`], which leaves that its word.
     pub fn default_ttl(mut self, ttl: impl Into<Ttl>) -> Self {
-        self.default_ttl = Some(ttl.into());
+        self.default_ttl = Some(ttl.into()).filter(|ttl| *ttl != Ttl::Default);
         self
     }
 

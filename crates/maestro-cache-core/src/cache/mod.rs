@@ -1,8 +1,10 @@
 //! The handle that services hold.
 //!
-//! `run` is the one way every operation goes; `read`, `write` and `manage` are the operations.
+//! `run` is the one way every operation goes; `read`, `write` and `manage` are the operations, and
+//! `command` is what the writes ask of the backend.
 
 mod builder;
+mod command;
 mod manage;
 mod read;
 mod run;
@@ -13,10 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::CacheBuilder;
-pub use write::{
-    AddCommand, CompareAndSetCommand, IncrementCommand, SetCommand, SetManyCommand, Write,
-    WriteCommand, WriteFuture,
+pub use command::{
+    AddCommand, CompareAndSetCommand, IncrementCommand, SetCommand, SetManyCommand, WriteCommand,
 };
+pub use write::{Write, WriteFuture};
 
 use crate::{CacheBackend, Codec, Expiry};
 
@@ -111,7 +113,8 @@ impl Cache {
     }
 
     /// The same handle with another deadline, for calls that are known to take longer, such as a
-    /// [`clear`](Cache::clear) over millions of keys, or have less time than others.
+    /// [`clear`](Cache::clear) over millions of keys, or have less time than others. Zero leaves
+    /// time for none that has to wait.
     ///
     /// # Examples
     ///

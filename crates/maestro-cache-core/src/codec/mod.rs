@@ -53,8 +53,9 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Encode`] if the value's `Serialize` fails or the format cannot hold it: NaN
-    /// and the infinities in JSON, maps whose keys are no texts in JSON.
+    /// [`ErrorKind::Encode`] if the value's `Serialize` fails or the format cannot hold it: in
+    /// JSON that is NaN, the infinities, and maps whose keys are neither texts, numbers nor
+    /// booleans. The source has the words of the `Serialize` that failed.
     pub fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes> {
         match self {
             Self::MessagePack => messagepack::encode(value).map_err(encode_error),

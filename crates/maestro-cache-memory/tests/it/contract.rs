@@ -15,7 +15,8 @@ struct MemoryFixture {
 
 impl MemoryFixture {
     fn new(policy: EvictionPolicy) -> Self {
-        let clock = ManualClock::new();
+        // It also runs by itself: some cases wait for real time to pass.
+        let clock = ManualClock::running();
         let cache = InMemoryCache::builder()
             .max_entries(1_000_000)
             .eviction_policy(policy)

@@ -55,19 +55,33 @@ mod with_memory {
             assert_eq!(cache.default_expiry(), expected, "{text}");
         }
         let cache = from([("MAESTRO_CACHE_TTL", "1500ms")]).unwrap();
-        assert_eq!(cache.default_expiry(), Expiry::after(Duration::from_millis(1500)).unwrap());
+        assert_eq!(
+            cache.default_expiry(),
+            Expiry::after(Duration::from_millis(1500)).unwrap()
+        );
     }
 
     #[test]
     fn a_time_to_live_of_zero_is_refused_and_the_text_names_never() {
         for text in ["0", "0s", "0ms"] {
-            assert_names(&refusal([("MAESTRO_CACHE_TTL", text)]), &["MAESTRO_CACHE_TTL", "`never`"]);
+            assert_names(
+                &refusal([("MAESTRO_CACHE_TTL", text)]),
+                &["MAESTRO_CACHE_TTL", "`never`"],
+            );
         }
     }
 
     #[test]
     fn a_time_to_live_that_is_none_is_refused_and_the_text_shows_how_to_write_one() {
-        for text in ["soon", "-5", "1.5", "1 fortnight", "Never", " 5", "99999999999999999999"] {
+        for text in [
+            "soon",
+            "-5",
+            "1.5",
+            "1 fortnight",
+            "Never",
+            " 5",
+            "99999999999999999999",
+        ] {
             let text = refusal([("MAESTRO_CACHE_TTL", text)]);
             assert_names(&text, &["MAESTRO_CACHE_TTL", "90s", "never"]);
         }
@@ -116,7 +130,10 @@ mod with_memory {
             let name = format!("MAESTRO_CACHE_{name}");
             assert_names(&refusal([(name.as_str(), "")]), &[&name, "unset"]);
         }
-        assert_eq!(from([("MAESTRO_CACHE_PREFIX", "")]).unwrap().key_prefix(), "");
+        assert_eq!(
+            from([("MAESTRO_CACHE_PREFIX", "")]).unwrap().key_prefix(),
+            ""
+        );
     }
 
     #[test]
@@ -144,7 +161,10 @@ mod with_memory {
 
     #[test]
     fn code_can_ask_for_no_expiry_and_is_refused_zero() {
-        let cache = CacheService::builder().environment(NOTHING).default_ttl(Ttl::Never).build();
+        let cache = CacheService::builder()
+            .environment(NOTHING)
+            .default_ttl(Ttl::Never)
+            .build();
         assert_eq!(cache.unwrap().default_expiry(), Expiry::Never);
         let error = CacheService::builder()
             .environment(NOTHING)
@@ -216,14 +236,50 @@ fn a_misspelt_name_is_refused_and_the_right_one_named() {
 
 #[test]
 fn an_unknown_scheme_is_refused_and_the_known_ones_are_listed() {
-    for url in ["redsi://localhost", "memcached://localhost", "http://localhost", "REDIS://x"] {
+    for url in [
+        "redsi://localhost",
+        "memcached://localhost",
+        "http://localhost",
+        "://",
+    ] {
         let text = refusal([("MAESTRO_CACHE_URL", url)]);
-        assert_names(&text, &["memory://", "redis://", "rediss://"]);
+        assert_names(
+            &text,
+            &["not known", "memory://", "redis://", "redis+unix://"],
+        );
     }
     for url in ["localhost:6379", "memory", "redis:", "/var/run/redis.sock"] {
         let text = refusal([("MAESTRO_CACHE_URL", url)]);
         assert_names(&text, &["no scheme", "memory://", "redis://"]);
     }
+}
+
+#[test]
+fn a_reserved_scheme_is_refused_and_said_to_be_one() {
+    for scheme in [
+        "rediss",
+        "redis-cluster",
+        "redis+cluster",
+        "rediss-sentinel",
+    ] {
+        let text = refusal([(
+            "MAESTRO_CACHE_URL",
+            &format!("{scheme}://user:canary@localhost"),
+        )]);
+        assert_names(&text, &[&format!("`{scheme}://` is reserved"), "redis://"]);
+        assert!(!text.contains("canary"));
+    }
+}
+
+#[cfg(feature = "memory")]
+#[test]
+fn a_scheme_has_no_case() {
+    assert_eq!(
+        from([("MAESTRO_CACHE_URL", "Memory://")])
+            .unwrap()
+            .backend_name(),
+        "memory"
+    );
 }
 
 #[test]

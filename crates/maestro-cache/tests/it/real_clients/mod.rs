@@ -15,7 +15,11 @@ use serde_json::{Value, json};
 
 fn cache(server: &RedisServer, codec: Codec) -> Cache {
     let backend = RedisCache::new(&server.url()).unwrap();
-    Cache::builder(backend).codec(codec).timeout(Duration::from_secs(30)).build().unwrap()
+    Cache::builder(backend)
+        .codec(codec)
+        .timeout(Duration::from_secs(30))
+        .build()
+        .unwrap()
 }
 
 /// What Python writes for `expression`: the bytes, what they are as JSON, and what they are as a
@@ -134,18 +138,35 @@ async fn what_python_writes_is_read_by_its_type_or_refused() {
     let strict = cache(&server, Codec::Json);
     let legacy = cache(&server, Codec::JsonLegacyPythonStrings);
     for (row, written) in what_python_writes().into_iter().enumerate() {
-        let Written { expression, bytes, json, legacy_text } = written;
+        let Written {
+            expression,
+            bytes,
+            json,
+            legacy_text,
+        } = written;
         let key = format!("row:{row}");
         python.write(&key, expression).unwrap();
-        assert_eq!(strict.get_bytes(&key).await.unwrap().unwrap(), bytes, "{expression}");
+        assert_eq!(
+            strict.get_bytes(&key).await.unwrap().unwrap(),
+            bytes,
+            "{expression}"
+        );
         let as_json: Option<Value> = decoded(strict.get(&key).await, &key);
         assert_eq!(as_json, json, "{expression}");
         let as_text: Option<String> = decoded(strict.get(&key).await, &key);
-        assert_eq!(as_text, json.and_then(|json| Some(json.as_str()?.to_owned())), "{expression}");
+        assert_eq!(
+            as_text,
+            json.and_then(|json| Some(json.as_str()?.to_owned())),
+            "{expression}"
+        );
         let as_legacy_text: Option<String> = decoded(legacy.get(&key).await, &key);
         assert_eq!(as_legacy_text.as_deref(), legacy_text, "{expression}");
         // Whatever could not be read is still there.
-        assert_eq!(strict.get_bytes(&key).await.unwrap().unwrap(), bytes, "{expression}");
+        assert_eq!(
+            strict.get_bytes(&key).await.unwrap().unwrap(),
+            bytes,
+            "{expression}"
+        );
     }
 }
 
@@ -154,7 +175,14 @@ async fn what_python_cannot_write_is_not_there() {
     let server = RedisServer::start();
     let mut python = Python::start(&server);
     let cache = cache(&server, Codec::Json);
-    for expression in ["True", "False", "'\\ud800'", "{1, 2}", "object()", "{(1, 2): 3}"] {
+    for expression in [
+        "True",
+        "False",
+        "'\\ud800'",
+        "{1, 2}",
+        "object()",
+        "{(1, 2): 3}",
+    ] {
         python.write("k", expression).unwrap_err();
         assert_eq!(cache.get::<Value>("k").await.unwrap(), None, "{expression}");
     }
@@ -169,7 +197,12 @@ struct Order {
 }
 
 fn order() -> Order {
-    Order { id: 7, note: None, prices: vec![1.0, 0.1], paid: true }
+    Order {
+        id: 7,
+        note: None,
+        prices: vec![1.0, 0.1],
+        paid: true,
+    }
 }
 
 /// What a Rust service writes in JSON, and what Python reads.
@@ -244,7 +277,10 @@ async fn what_rust_writes_python_reads_with_its_type() {
     assert_eq!(python.read("struct").unwrap(), read);
     cache.set("tuple", &(1, 2)).await.unwrap();
     assert_eq!(python.read("tuple").unwrap(), "[1, 2]");
-    cache.set("numbers as keys", &BTreeMap::from([(1, "a")])).await.unwrap();
+    cache
+        .set("numbers as keys", &BTreeMap::from([(1, "a")]))
+        .await
+        .unwrap();
     assert_eq!(python.read("numbers as keys").unwrap(), "{'1': 'a'}");
     // In the order of the struct's fields, which is not that of the alphabet.
     cache.set("order", &Reversed { b: 1, a: 2 }).await.unwrap();
@@ -279,7 +315,10 @@ async fn bytes_that_are_no_text_are_for_rust_alone() {
     cache.set_bytes("k", vec![0xff, 0xfe]).await.unwrap();
     assert_eq!(python.stored("k"), [0xff, 0xfe]);
     assert_eq!(python.read("k").unwrap_err(), "UnicodeDecodeError");
-    assert_eq!(cache.get_bytes("k").await.unwrap().unwrap(), vec![0xff, 0xfe]);
+    assert_eq!(
+        cache.get_bytes("k").await.unwrap().unwrap(),
+        vec![0xff, 0xfe]
+    );
 }
 
 #[tokio::test]
@@ -296,7 +335,10 @@ async fn counters_are_shared_in_both_directions() {
     }
     // What is no counter for Redis is none for anybody, and stays.
     python.write("big", "2**63").unwrap();
-    let error = cache(&server, Codec::Json).increment("big", 1).await.unwrap_err();
+    let error = cache(&server, Codec::Json)
+        .increment("big", 1)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotAnInteger);
     assert_eq!(python.read("big").unwrap(), "9223372036854775808");
 }
@@ -306,7 +348,11 @@ async fn times_to_live_are_shared_in_both_directions() {
     let server = RedisServer::start();
     let mut python = Python::start(&server);
     let cache = cache(&server, Codec::Json);
-    cache.set("k", &1).ttl(Duration::from_secs(1000)).await.unwrap();
+    cache
+        .set("k", &1)
+        .ttl(Duration::from_secs(1000))
+        .await
+        .unwrap();
     let seconds = python.ask(json!(["ttl", "k"])).unwrap().as_i64().unwrap();
     assert!((900..=1000).contains(&seconds), "{seconds}");
     python.ask(json!(["write", "k", "1", 2000])).unwrap();
@@ -330,7 +376,10 @@ async fn messagepack_goes_both_ways() {
     assert_eq!(cache.get::<Order>("k").await.unwrap(), Some(order()));
     for (expression, text) in [("'héllo ✓ 🎉'", "héllo ✓ 🎉"), ("'5'", "5"), ("''", "")] {
         python.ask(json!(["pack", "text", expression])).unwrap();
-        assert_eq!(cache.get::<String>("text").await.unwrap().as_deref(), Some(text));
+        assert_eq!(
+            cache.get::<String>("text").await.unwrap().as_deref(),
+            Some(text)
+        );
         cache.set("text", text).await.unwrap();
         assert_eq!(python.ask(json!(["unpack", "text"])), Ok(json!(expression)));
     }

@@ -35,7 +35,11 @@ impl Python {
             });
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().unwrap());
-        Self { process, input, output }
+        Self {
+            process,
+            input,
+            output,
+        }
     }
 
     /// What a command answers, or the name of the exception that it raised.

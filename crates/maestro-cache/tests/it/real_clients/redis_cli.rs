@@ -18,7 +18,10 @@ fn redis_cli(server: &RedisServer, arguments: &[&str]) -> String {
         .output()
         .expect("redis-cli comes with redis-server; scripts/install.sh installs both");
     assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap().trim_end_matches('\n').to_owned()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim_end_matches('\n')
+        .to_owned()
 }
 
 #[tokio::test]
@@ -27,7 +30,11 @@ async fn what_the_cache_writes_is_plain_to_redis_cli() {
     let cache = cache(&server, Codec::Json);
     cache.set("text", "héllo").await.unwrap();
     assert_eq!(redis_cli(&server, &["GET", "text"]), "\"héllo\"");
-    cache.set("n", &5).ttl(Duration::from_secs(1000)).await.unwrap();
+    cache
+        .set("n", &5)
+        .ttl(Duration::from_secs(1000))
+        .await
+        .unwrap();
     assert_eq!(redis_cli(&server, &["GET", "n"]), "5");
     assert_eq!(redis_cli(&server, &["INCRBY", "n", "2"]), "7");
     let millis: u64 = redis_cli(&server, &["PTTL", "n"]).parse().unwrap();
@@ -44,9 +51,15 @@ async fn what_redis_cli_writes_is_plain_to_the_cache() {
     redis_cli(&server, &["SET", "n", "41"]);
     assert_eq!(cache.increment("n", 1).await.unwrap(), 42);
     redis_cli(&server, &["SET", "list", "[1, 2]"]);
-    assert_eq!(cache.get::<Vec<u8>>("list").await.unwrap(), Some(vec![1, 2]));
+    assert_eq!(
+        cache.get::<Vec<u8>>("list").await.unwrap(),
+        Some(vec![1, 2])
+    );
     redis_cli(&server, &["EXPIRE", "list", "1000"]);
-    assert!(matches!(cache.ttl("list").await.unwrap(), TimeToLive::Left(_)));
+    assert!(matches!(
+        cache.ttl("list").await.unwrap(),
+        TimeToLive::Left(_)
+    ));
     redis_cli(&server, &["DEL", "list"]);
     assert_eq!(cache.get::<Vec<u8>>("list").await.unwrap(), None);
     // A Redis list is no value: never shown as a miss.
