@@ -1,1 +1,23 @@
+//! The Redis backend of maestro-cache: one server, spoken to over a few connections that all
+//! callers share.
+//!
+//! [`RedisCache`] implements [`CacheBackend`](maestro_cache_core::CacheBackend); services put it
+//! into a [`Cache`](maestro_cache_core::Cache) and forget about it. It needs Redis 6.2 or newer and
+//! a Tokio runtime with I/O and time enabled.
 
+mod backend;
+mod builder;
+mod call;
+mod classify;
+mod clear;
+mod commands;
+mod connections;
+mod lost;
+mod reply;
+mod scripts;
+mod settings;
+mod slot;
+
+pub use backend::RedisCache;
+pub use builder::RedisCacheBuilder;
+pub use settings::{RESERVED_SCHEMES, SCHEMES};

@@ -1,0 +1,366 @@
+//! The backend: every operation as a Redis command.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use maestro_cache_core::{
+    CacheBackend, CacheFuture, CallContext, Error, ErrorKind, Expiry, Pattern, Result, SetWhen,
+    TimeToLive, Value,
+};
+use redis::Cmd;
+
+use crate::RedisCacheBuilder;
+use crate::call::{Deadline, Intent, Request};
+use crate::commands;
+use crate::connections::Connections;
+use crate::reply::Reply;
+use crate::scripts::{self, ScriptCall};
+use crate::settings::Settings;
+
+/// The longest text that a Redis server takes: 512 MiB, its `proto-max-bulk-len`. It answers a
+/// longer one by closing the connection, on all who share it.
+const LONGEST_TEXT: usize = 512 << 20;
+
+/// A cache on one Redis server.
+///
+/// It connects upon the first call, and anew whenever the connection is lost; building it neither
+/// blocks nor needs the server to be up. All callers share a few connections and pipeline over
+/// them. Clones share everything.
+///
+/// # Examples
+///
+/// ```
+/// use maestro_cache_core::Cache;
+/// use maestro_cache_redis::RedisCache;
+///
+/// let backend = RedisCache::new("redis://localhost:6379/0")?;
+/// let cache = Cache::builder(backend).key_prefix("myservice:").build()?;
+/// # Ok::<(), maestro_cache_core::Error>(())
+/// ```
+///
+/// # URLs
+///
+/// | server | URL |
+/// |---|---|
+/// | TCP | `redis://[[user]:password@]host[:port][/db][?connections=n]` |
+/// | unix socket | `redis+unix:///path[?db=n&user=name&password=secret&connections=n]`, or `unix://` |
+///
+/// The port is 6379 unless said otherwise, the database 0. Special characters of users, passwords
+/// and paths are percent-encoded. `pass` may be written for `password`. Anything else is an error.
+///
+/// # Guarantees
+///
+/// - **Deadline**: a call takes no longer than its [`CallContext::timeout`], connecting and a retry
+///   included.
+/// - **Retries**: `get`, `get_many`, `exists`, `ttl` and `ping` are sent once more if the
+///   connection breaks before the answer. What changes something never is.
+/// - **Outcome**: a write that fails says by [`Error::outcome`] whether it may have taken effect. A
+///   refusal of the server never did, and neither did a call that got no connection.
+/// - **Cancellation**: a dropped future disturbs no other call, though they share a connection. What
+///   was sent may still take effect.
+/// - **Secrets**: neither the user, the password nor any value is ever shown, by `Debug`, by an
+///   error or in the log.
+/// - **Runtimes**: it needs a Tokio runtime with I/O and time. It may be used from several of them;
+///   connections whose runtime is gone are made anew.
+///
+/// # Differences that a server brings
+///
+/// Where a key holds a list or another type of Redis, reading it is
+/// [`WrongType`](ErrorKind::WrongType), but for `get_many`, where
+/// [`MGET`](https://redis.io/docs/latest/commands/mget/) shows it as missing.
+///
+/// With rules for the user ([`ACL`](https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/)),
+/// it needs `GET`, `MGET`, `SET`, `UNLINK`, `EXISTS`, `GETDEL`, `INCRBY`, `PTTL`, `PEXPIRE`,
+/// `PERSIST`, `SCAN`, `PING`, `MULTI`, `EXEC`, `EVALSHA` and `EVAL`, and `SELECT` for a database
+/// other than 0; a call that lacks its command fails with
+/// [`PermissionDenied`](ErrorKind::PermissionDenied).
+#[derive(Clone)]
+pub struct RedisCache {
+    connections: Arc<Connections>,
+}
+
+impl RedisCache {
+    /// A cache on the server that the URL names, with the defaults. Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the URL is wrong; the text names the remedy and never the URL,
+    /// which may hold a password.
+    pub fn new(url: &str) -> Result<Self> {
+        Self::builder(url).build()
+    }
+
+    /// Settings for a cache on the server that the URL names.
+    pub fn builder(url: &str) -> RedisCacheBuilder {
+        RedisCacheBuilder::new(url)
+    }
+
+    pub(crate) fn with_settings(settings: Settings) -> Result<Self> {
+        Ok(Self {
+            connections: Arc::new(Connections::new(&settings)?),
+        })
+    }
+
+    /// What can be said without the server: the cache is open, and what is sent is not too long.
+    fn check(&self, lengths: impl IntoIterator<Item = usize>) -> Result<()> {
+        if self.connections.is_closed() {
+            return Err(Error::closed());
+        }
+        if lengths.into_iter().any(|length| length > LONGEST_TEXT) {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                "a key or a value is longer than the 512 MiB that a Redis server takes; store it \
+                 in parts or elsewhere",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Sends the command and makes the result of its reply.
+    fn ask<'a, T: 'a>(
+        &'a self,
+        context: CallContext,
+        intent: Intent,
+        command: Cmd,
+        finish: fn(Reply) -> Result<T>,
+    ) -> CacheFuture<'a, T> {
+        let deadline = Deadline::after(context.timeout());
+        CacheFuture::pending(async move {
+            let request = Request::Command(&command);
+            finish(self.connections.call(deadline, intent, request).await?)
+        })
+    }
+
+    /// Runs the script, which the server may have to be told.
+    fn run<'a, T: 'a>(
+        &'a self,
+        context: CallContext,
+        (script, command): ScriptCall,
+        finish: fn(Reply) -> Result<T>,
+    ) -> CacheFuture<'a, T> {
+        let deadline = Deadline::after(context.timeout());
+        CacheFuture::pending(async move {
+            let named = Request::Command(&command);
+            let mut reply = self
+                .connections
+                .call(deadline, Intent::Write, named)
+                .await?;
+            if reply.is_unknown_script() {
+                // A refusal like this did nothing, so asking again is no second time.
+                let command = script.in_full(&command);
+                let in_full = Request::Command(&command);
+                reply = self
+                    .connections
+                    .call(deadline, Intent::Write, in_full)
+                    .await?;
+            }
+            finish(reply)
+        })
+    }
+}
+
+impl CacheBackend for RedisCache {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn get<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
+        match self.check([key.len()]) {
+            Ok(()) => self.ask(
+                context,
+                Intent::Read,
+                commands::keyed("GET", key),
+                Reply::value,
+            ),
+            Err(error) => error.into(),
+        }
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        context: CallContext,
+        keys: &[&str],
+    ) -> CacheFuture<'a, Vec<Option<Value>>> {
+        if let Err(error) = self.check(keys.iter().map(|key| key.len())) {
+            return error.into();
+        }
+        // Without a key the command would be refused.
+        if keys.is_empty() {
+            return CacheFuture::ready(Ok(Vec::new()));
+        }
+        let command = commands::over_keys("MGET", keys);
+        self.ask(context, Intent::Read, command, |reply| {
+            reply.many()?.into_iter().map(Reply::value).collect()
+        })
+    }
+
+    fn set<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        value: Bytes,
+        expiry: Expiry,
+        when: SetWhen,
+    ) -> CacheFuture<'a, bool> {
+        match self.check([key.len(), value.len()]) {
+            Ok(()) => {
+                let command = commands::set(key, &value, expiry, when);
+                self.ask(context, Intent::Write, command, Reply::was_set)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn set_many<'a>(
+        &'a self,
+        context: CallContext,
+        entries: &[(&str, Bytes)],
+        expiry: Expiry,
+    ) -> CacheFuture<'a, ()> {
+        let lengths = entries
+            .iter()
+            .flat_map(|(key, value)| [key.len(), value.len()]);
+        if let Err(error) = self.check(lengths) {
+            return error.into();
+        }
+        if entries.is_empty() {
+            return CacheFuture::ready(Ok(()));
+        }
+        let deadline = Deadline::after(context.timeout());
+        let pipeline = commands::set_many(entries, expiry);
+        CacheFuture::pending(async move {
+            let request = Request::Pipeline(&pipeline);
+            let reply = self
+                .connections
+                .call(deadline, Intent::Write, request)
+                .await?;
+            reply.transaction()
+        })
+    }
+
+    fn delete<'a>(&'a self, context: CallContext, keys: &[&str]) -> CacheFuture<'a, u64> {
+        if let Err(error) = self.check(keys.iter().map(|key| key.len())) {
+            return error.into();
+        }
+        if keys.is_empty() {
+            return CacheFuture::ready(Ok(0));
+        }
+        let command = commands::over_keys("UNLINK", keys);
+        self.ask(context, Intent::Write, command, Reply::count)
+    }
+
+    fn exists<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, bool> {
+        match self.check([key.len()]) {
+            Ok(()) => {
+                let command = commands::keyed("EXISTS", key);
+                self.ask(context, Intent::Read, command, Reply::yes)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn take<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
+        match self.check([key.len()]) {
+            Ok(()) => {
+                let command = commands::keyed("GETDEL", key);
+                self.ask(context, Intent::Write, command, Reply::value)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn compare_and_set<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        expected: &[u8],
+        new: Bytes,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool> {
+        match self.check([key.len(), expected.len(), new.len()]) {
+            Ok(()) => {
+                let script = scripts::compare_and_set(key, expected, &new, expiry);
+                self.run(context, script, Reply::yes)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn increment<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        by: i64,
+        expiry_if_created: Expiry,
+    ) -> CacheFuture<'a, i64> {
+        if let Err(error) = self.check([key.len()]) {
+            return error.into();
+        }
+        match commands::millis(expiry_if_created) {
+            Some(millis) => self.run(context, scripts::increment(key, by, millis), Reply::integer),
+            None => {
+                let command = commands::increment(key, by);
+                self.ask(context, Intent::Write, command, Reply::integer)
+            }
+        }
+    }
+
+    fn ttl<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, TimeToLive> {
+        match self.check([key.len()]) {
+            Ok(()) => {
+                let command = commands::keyed("PTTL", key);
+                self.ask(context, Intent::Read, command, Reply::time_to_live)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn set_expiry<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool> {
+        match self.check([key.len()]) {
+            Ok(()) => {
+                let command = commands::set_expiry(key, expiry);
+                self.ask(context, Intent::Write, command, Reply::yes)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn clear<'a>(&'a self, context: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
+        if let Err(error) = self.check([pattern.as_str().len()]) {
+            return error.into();
+        }
+        let deadline = Deadline::after(context.timeout());
+        let pattern = pattern.clone();
+        CacheFuture::pending(async move { self.connections.clear(deadline, pattern).await })
+    }
+
+    fn ping(&self, context: CallContext) -> CacheFuture<'_, ()> {
+        match self.check([]) {
+            Ok(()) => {
+                let command = commands::command("PING", 0, 0);
+                self.ask(context, Intent::Read, command, Reply::done)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn close(&self, _context: CallContext) -> CacheFuture<'_, ()> {
+        self.connections.close();
+        CacheFuture::ready(Ok(()))
+    }
+}
+
+impl fmt::Debug for RedisCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisCache")
+            .field("address", &self.connections.address())
+            .field("connections", &self.connections.len())
+            .finish()
+    }
+}

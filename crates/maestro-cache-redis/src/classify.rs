@@ -1,0 +1,372 @@
+//! What errors mean: one table from the server's error codes to the kinds of the cache.
+//!
+//! The server's code decides, not the driver's own kinds, which lump many codes together. The
+//! server's words only help to tell apart what shares a code, and are never passed on: a server
+//! may quote what it was sent, which are values, and name the user.
+
+use std::fmt;
+
+use maestro_cache_core::{Error, ErrorKind};
+use redis::{ServerError, ServerErrorKind};
+
+/// A line of the table: the first one with this code and these words in the text holds.
+struct Line {
+    code: &'static str,
+    words: &'static str,
+    kind: ErrorKind,
+    message: &'static str,
+}
+
+const fn line(
+    code: &'static str,
+    words: &'static str,
+    kind: ErrorKind,
+    message: &'static str,
+) -> Line {
+    Line {
+        code,
+        words,
+        kind,
+        message,
+    }
+}
+
+pub(crate) const WRONG_LOGIN: &str =
+    "the server refused the user or the password; check the user info of the URL";
+const NOT_PERMITTED: &str =
+    "the user may not run this command or touch this key; widen its rules with ACL SETUSER";
+const CLUSTER: &str = "the server is a node of a cluster, and the URL speaks to a single server; name one that is \
+     not part of a cluster";
+const RUNNING_SCRIPT: &str = "the server is busy with a script or a function; try again later";
+
+const TABLE: &[Line] = &[
+    line(
+        "NOAUTH",
+        "",
+        ErrorKind::Authentication,
+        "the server asks for a password; put it into the URL, as in `redis://:password@host`",
+    ),
+    line("WRONGPASS", "", ErrorKind::Authentication, WRONG_LOGIN),
+    line(
+        "ERR",
+        "invalid password",
+        ErrorKind::Authentication,
+        WRONG_LOGIN,
+    ),
+    line(
+        "ERR",
+        "without any password configured",
+        ErrorKind::Authentication,
+        "the server has no password, and the URL has one; remove it",
+    ),
+    line("NOPERM", "", ErrorKind::PermissionDenied, NOT_PERMITTED),
+    line(
+        "ERR",
+        "The user executing the script",
+        ErrorKind::PermissionDenied,
+        NOT_PERMITTED,
+    ),
+    // What refuses `SELECT` arrives without its own code.
+    line(
+        "ERR",
+        "no permissions to run",
+        ErrorKind::PermissionDenied,
+        NOT_PERMITTED,
+    ),
+    line(
+        "DENIED",
+        "",
+        ErrorKind::PermissionDenied,
+        "the server is in protected mode and takes connections from its own machine only; give it \
+         a password or a bind address",
+    ),
+    line(
+        "READONLY",
+        "",
+        ErrorKind::NotWritable,
+        "the server is a replica and takes no writes; connect to its master",
+    ),
+    line(
+        "MISCONF",
+        "",
+        ErrorKind::NotWritable,
+        "the server takes no writes since it cannot save its data to disk; see its log",
+    ),
+    line(
+        "NOREPLICAS",
+        "",
+        ErrorKind::NotWritable,
+        "the server takes no writes while too few replicas follow it",
+    ),
+    line(
+        "LOADING",
+        "",
+        ErrorKind::Loading,
+        "the server is still reading its data set from disk; try again later",
+    ),
+    line(
+        "OOM",
+        "",
+        ErrorKind::OutOfMemory,
+        "the server is out of memory and evicts nothing; raise `maxmemory` or set a \
+         `maxmemory-policy`",
+    ),
+    line(
+        "WRONGTYPE",
+        "",
+        ErrorKind::WrongType,
+        "the key holds something that is no plain value, such as a list; delete it or use another \
+         key",
+    ),
+    line("MOVED", "", ErrorKind::Moved, CLUSTER),
+    line("ASK", "", ErrorKind::Moved, CLUSTER),
+    line("CROSSSLOT", "", ErrorKind::Moved, CLUSTER),
+    line("CLUSTERDOWN", "", ErrorKind::Moved, CLUSTER),
+    line(
+        "MASTERDOWN",
+        "",
+        ErrorKind::Unavailable,
+        "the server is a replica that lost its master, and serves no old data",
+    ),
+    line(
+        "TRYAGAIN",
+        "",
+        ErrorKind::Unavailable,
+        "the keys are being moved between nodes; try again later",
+    ),
+    line("BUSY", "", ErrorKind::Unavailable, RUNNING_SCRIPT),
+    line(
+        "ERR",
+        "max number of clients",
+        ErrorKind::Unavailable,
+        "the server has as many clients as it may have; raise `maxclients` or use fewer \
+         connections",
+    ),
+    line(
+        "ERR",
+        "value is not an integer or out of range",
+        ErrorKind::NotAnInteger,
+        "the stored value is not a decimal integer of 64 bits; only counters and integers can be \
+         incremented",
+    ),
+    line(
+        "ERR",
+        "increment or decrement would overflow",
+        ErrorKind::Overflow,
+        "the sum is beyond 64 bits; the stored value is left as it was",
+    ),
+    line(
+        "ERR",
+        "string exceeds maximum allowed size",
+        ErrorKind::TooLarge,
+        "the value is larger than the server takes",
+    ),
+    line(
+        "ERR",
+        "DB index is out of range",
+        ErrorKind::Config,
+        "the server has no database of the number in the URL; see its setting `databases`",
+    ),
+    line(
+        "ERR",
+        "invalid DB index",
+        ErrorKind::Config,
+        "the server has no database of the number in the URL; see its setting `databases`",
+    ),
+    line(
+        "ERR",
+        "SELECT is not allowed in cluster mode",
+        ErrorKind::Config,
+        "the server is a node of a cluster, which has no other database than 0",
+    ),
+    line(
+        "ERR",
+        "unknown command",
+        ErrorKind::Backend,
+        "the server does not know a command; the cache needs Redis 6.2 or newer, with no command \
+         renamed",
+    ),
+    line(
+        "EXECABORT",
+        "",
+        ErrorKind::Backend,
+        "the server gave up the transaction, and nothing of it took effect",
+    ),
+];
+
+/// The error that stands for a refusal of the server. A refused command did nothing.
+pub(crate) fn refusal(error: &ServerError) -> Error {
+    let words = error.details().unwrap_or_default();
+    // A transaction that is given up at its end names the refusal behind it.
+    match words.split_once(BECAUSE_OF) {
+        Some((_, cause)) if error.code() == "EXECABORT" => {
+            let (code, words) = cause.split_once(' ').unwrap_or((cause, ""));
+            look_up(code, words)
+        }
+        _ => look_up(error.code(), words),
+    }
+}
+
+/// What stands between a transaction that was given up and the cause.
+const BECAUSE_OF: &str = "discarded because of: ";
+
+/// The error that stands for this code, the words telling apart what shares one.
+pub(crate) fn look_up(code: &str, words: &str) -> Error {
+    let (kind, message) = TABLE
+        .iter()
+        .find(|line| line.code == code && words.contains(line.words))
+        .map_or(
+            (ErrorKind::Backend, "the server refused the command"),
+            |line| (line.kind, line.message),
+        );
+    Error::new(kind, message).with_source(Refusal::new(code))
+}
+
+/// True if the server refused because it does not know the script.
+pub(crate) fn is_unknown_script(error: &ServerError) -> bool {
+    error.kind() == Some(ServerErrorKind::NoScript)
+}
+
+/// The code of a refusal, which holds nothing of what was sent.
+#[derive(Debug)]
+struct Refusal(String);
+
+impl Refusal {
+    fn new(code: &str) -> Self {
+        // Servers write their codes in capitals; anything else is a word of a free text.
+        let is_code = (1..=24).contains(&code.len())
+            && code
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        Self(if is_code { code } else { "another one" }.to_owned())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the error code of the server is {}", self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    /// As the driver reads a line of the server.
+    fn refused(line: &str) -> Error {
+        let parsed = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        match parsed {
+            redis::Value::ServerError(error) => refusal(&error),
+            other => panic!("{line:?} was read as {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_its_kind() {
+        use ErrorKind::*;
+        let cases = [
+            ("NOAUTH Authentication required.", Authentication),
+            (
+                "WRONGPASS invalid username-password pair or user is disabled.",
+                Authentication,
+            ),
+            (
+                "ERR AUTH <password> called without any password configured for the default user.",
+                Authentication,
+            ),
+            (
+                "NOPERM this user has no permissions to run the 'get' command",
+                PermissionDenied,
+            ),
+            ("NOPERM No permissions to access a key", PermissionDenied),
+            (
+                "ERR The user executing the script can't run this command or subcommand",
+                PermissionDenied,
+            ),
+            (
+                "READONLY You can't write against a read only replica.",
+                NotWritable,
+            ),
+            (
+                "MISCONF Redis is configured to save RDB snapshots",
+                NotWritable,
+            ),
+            ("NOREPLICAS Not enough good replicas to write.", NotWritable),
+            ("LOADING Redis is loading the dataset in memory", Loading),
+            (
+                "OOM command not allowed when used memory > 'maxmemory'.",
+                OutOfMemory,
+            ),
+            (
+                "WRONGTYPE Operation against a key holding the wrong kind of value",
+                WrongType,
+            ),
+            ("MOVED 3999 127.0.0.1:6381", Moved),
+            ("ASK 3999 127.0.0.1:6381", Moved),
+            (
+                "CROSSSLOT Keys in request don't hash to the same slot",
+                Moved,
+            ),
+            ("CLUSTERDOWN Hash slot not served", Moved),
+            ("MASTERDOWN Link with MASTER is down", Unavailable),
+            (
+                "TRYAGAIN Multiple keys request during rehashing of slot",
+                Unavailable,
+            ),
+            ("BUSY Redis is busy running a script.", Unavailable),
+            ("ERR max number of clients reached", Unavailable),
+            ("ERR value is not an integer or out of range", NotAnInteger),
+            (
+                "ERR value is not an integer or out of range script: f00, on @user_script:1.",
+                NotAnInteger,
+            ),
+            ("ERR increment or decrement would overflow", Overflow),
+            ("ERR DB index is out of range", Config),
+            ("ERR SELECT is not allowed in cluster mode", Config),
+            (
+                "EXECABORT Transaction discarded because of previous errors.",
+                Backend,
+            ),
+            (
+                "EXECABORT Transaction discarded because of: OOM command not allowed",
+                OutOfMemory,
+            ),
+            (
+                "ERR unknown command 'X', with args beginning with: 'canary'",
+                Backend,
+            ),
+            ("WHATEVER is new", Backend),
+            ("ERR", Backend),
+        ];
+        for (line, kind) in cases {
+            assert_eq!(refused(line).kind(), kind, "{line}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_servers_words_is_passed_on() {
+        for line in [
+            "ERR unknown command 'X', with args beginning with: 'canary'",
+            "NOPERM User canary has no permissions to run the 'get' command",
+            "canary is not even a code",
+            "ERR canary",
+        ] {
+            let error = refused(line);
+            let shown = format!("{error} {error:?} {}", error.source().unwrap());
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_source_names_the_code() {
+        let source = refused("OOM command not allowed")
+            .source()
+            .unwrap()
+            .to_string();
+        assert_eq!(source, "the error code of the server is OOM");
+    }
+}

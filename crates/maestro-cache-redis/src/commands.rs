@@ -1,0 +1,107 @@
+//! The commands, packed when an operation is called: they copy the key, so that the future of the
+//! operation borrows nothing of its arguments.
+
+use bytes::Bytes;
+use maestro_cache_core::{Expiry, SetWhen};
+use redis::{Cmd, Pipeline};
+
+/// The longest expiry that is sent, in milliseconds.
+///
+/// A server adds the milliseconds since 1970 and refuses a sum beyond 64 bits. The contract lets
+/// expiries go up to `i64::MAX`, so the last 2^46, good until the year 4199, are kept free for the
+/// server's clock; nobody sees the difference in 292 million years.
+const LONGEST_EXPIRY: i64 = i64::MAX - (1 << 46);
+
+/// A command with room for its arguments, so that packing it allocates twice and no more.
+pub(crate) fn command(name: &str, arguments: usize, size: usize) -> Cmd {
+    let mut command = Cmd::with_capacity(1 + arguments, name.len() + size);
+    command.arg(name);
+    command
+}
+
+/// A command over one key.
+pub(crate) fn keyed(name: &str, key: &str) -> Cmd {
+    let mut command = command(name, 1, key.len());
+    command.arg(key);
+    command
+}
+
+/// A command over any number of keys, but at least one.
+pub(crate) fn over_keys<K: AsRef<[u8]>>(name: &str, keys: &[K]) -> Cmd {
+    let size = keys.iter().map(|key| key.as_ref().len()).sum();
+    let mut command = command(name, keys.len(), size);
+    for key in keys {
+        command.arg(key.as_ref());
+    }
+    command
+}
+
+/// What a server is told of an expiry, in milliseconds.
+pub(crate) fn millis(expiry: Expiry) -> Option<i64> {
+    match expiry {
+        Expiry::Never => None,
+        Expiry::AfterMillis(millis) => Some(
+            i64::try_from(millis.get()).map_or(LONGEST_EXPIRY, |millis| millis.min(LONGEST_EXPIRY)),
+        ),
+    }
+}
+
+pub(crate) fn set(key: &str, value: &Bytes, expiry: Expiry, when: SetWhen) -> Cmd {
+    let mut command = command("SET", 5, key.len() + value.len() + 24);
+    command.arg(key).arg(value.as_ref());
+    if let Some(millis) = millis(expiry) {
+        command.arg("PX").arg(millis);
+    }
+    if when == SetWhen::Absent {
+        command.arg("NX");
+    }
+    command
+}
+
+/// All entries or none, in one round trip.
+///
+/// `MULTI` and `EXEC` are ordinary commands here: the driver's own transactions panic in debug
+/// builds when `MULTI` itself is refused.
+pub(crate) fn set_many(entries: &[(&str, Bytes)], expiry: Expiry) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(entries.len() + 2);
+    pipeline.cmd("MULTI");
+    for (key, value) in entries {
+        pipeline.add_command(set(key, value, expiry, SetWhen::Always));
+    }
+    pipeline.cmd("EXEC");
+    pipeline
+}
+
+pub(crate) fn increment(key: &str, by: i64) -> Cmd {
+    let mut command = command("INCRBY", 2, key.len() + 20);
+    command.arg(key).arg(by);
+    command
+}
+
+pub(crate) fn set_expiry(key: &str, expiry: Expiry) -> Cmd {
+    match millis(expiry) {
+        Some(millis) => {
+            let mut command = command("PEXPIRE", 2, key.len() + 20);
+            command.arg(key).arg(millis);
+            command
+        }
+        None => keyed("PERSIST", key),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::*;
+
+    #[test]
+    fn the_longest_expiry_leaves_room_for_the_servers_clock() {
+        let longest = Expiry::AfterMillis(NonZeroU64::new(Expiry::MAX_MILLIS).unwrap());
+        let year_4000 = 64_060_588_800_000;
+        assert!(millis(longest).unwrap().checked_add(year_4000).is_some());
+        let second = Expiry::AfterMillis(NonZeroU64::new(1000).unwrap());
+        assert_eq!(millis(second), Some(1000));
+        assert_eq!(millis(Expiry::Never), None);
+    }
+}

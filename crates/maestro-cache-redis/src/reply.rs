@@ -1,0 +1,229 @@
+//! From the server's answers to those of the cache.
+
+use bytes::Bytes;
+use maestro_cache_core::{Error, ErrorKind, Outcome, Result, TimeToLive, Value};
+use std::time::Duration;
+
+use crate::classify;
+
+/// What the server answered to one request.
+///
+/// A refusal is an error that changed nothing. An answer of a kind that the command does not have
+/// says nothing about what happened, and leaves the outcome as open as no answer.
+pub(crate) struct Reply {
+    value: redis::Value,
+    outcome_unclear: Outcome,
+}
+
+impl Reply {
+    pub(crate) fn new(value: redis::Value, outcome_unclear: Outcome) -> Self {
+        Self {
+            value,
+            outcome_unclear,
+        }
+    }
+
+    /// True if the server refused because it does not know the script that was named.
+    pub(crate) fn is_unknown_script(&self) -> bool {
+        matches!(&self.value, redis::Value::ServerError(error) if classify::is_unknown_script(error))
+    }
+
+    /// The value of a key, or none.
+    pub(crate) fn value(self) -> Result<Option<Value>> {
+        match self.value {
+            redis::Value::Nil => Ok(None),
+            redis::Value::BulkString(bytes) => Ok(Some(Value::new(Bytes::from(bytes)))),
+            _ => Err(self.not_it()),
+        }
+    }
+
+    /// A key's name.
+    fn bytes(self) -> Result<Vec<u8>> {
+        match self.value {
+            redis::Value::BulkString(bytes) => Ok(bytes),
+            _ => Err(self.not_it()),
+        }
+    }
+
+    /// A whole number, which scripts also write as text.
+    pub(crate) fn integer(self) -> Result<i64> {
+        let parsed = match &self.value {
+            redis::Value::Int(number) => Some(*number),
+            redis::Value::BulkString(text) => std::str::from_utf8(text)
+                .ok()
+                .and_then(|text| text.parse().ok()),
+            _ => None,
+        };
+        parsed.ok_or_else(|| self.not_it())
+    }
+
+    /// A number of keys.
+    pub(crate) fn count(self) -> Result<u64> {
+        let outcome_unclear = self.outcome_unclear;
+        u64::try_from(self.integer()?).map_err(|_| unexpected(outcome_unclear))
+    }
+
+    /// Yes or no, as numbers: 1 or 0.
+    pub(crate) fn yes(self) -> Result<bool> {
+        self.integer().map(|number| number > 0)
+    }
+
+    /// The answer of `SET`: done, or not because of a condition.
+    pub(crate) fn was_set(self) -> Result<bool> {
+        match self.value {
+            redis::Value::Okay => Ok(true),
+            redis::Value::Nil => Ok(false),
+            _ => Err(self.not_it()),
+        }
+    }
+
+    /// The answer of a command that has nothing to say.
+    pub(crate) fn done(self) -> Result<()> {
+        match self.value {
+            redis::Value::Okay | redis::Value::SimpleString(_) => Ok(()),
+            _ => Err(self.not_it()),
+        }
+    }
+
+    /// The answer of `PTTL`.
+    pub(crate) fn time_to_live(self) -> Result<TimeToLive> {
+        let outcome_unclear = self.outcome_unclear;
+        match self.integer()? {
+            // At zero the deadline has come, and the entry is gone.
+            -2 | 0 => Ok(TimeToLive::Missing),
+            -1 => Ok(TimeToLive::NoExpiry),
+            left => u64::try_from(left)
+                .map(|millis| TimeToLive::Left(Duration::from_millis(millis)))
+                .map_err(|_| unexpected(outcome_unclear)),
+        }
+    }
+
+    /// Several answers in one.
+    pub(crate) fn many(self) -> Result<Vec<Self>> {
+        match self.value {
+            redis::Value::Array(values) => Ok(values
+                .into_iter()
+                .map(|value| Self::new(value, self.outcome_unclear))
+                .collect()),
+            _ => Err(self.not_it()),
+        }
+    }
+
+    /// The next cursor of `SCAN`, empty if it was the last, and the keys that were found.
+    pub(crate) fn scanned(self) -> Result<(Vec<u8>, Vec<Vec<u8>>)> {
+        let outcome_unclear = self.outcome_unclear;
+        let Ok([cursor, keys]) = <[Self; 2]>::try_from(self.many()?) else {
+            return Err(unexpected(outcome_unclear));
+        };
+        let mut cursor = cursor.bytes()?;
+        if cursor == b"0" {
+            cursor.clear();
+        }
+        let keys = keys
+            .many()?
+            .into_iter()
+            .map(Self::bytes)
+            .collect::<Result<_>>()?;
+        Ok((cursor, keys))
+    }
+
+    /// The answers of `MULTI`, of the commands and of `EXEC`.
+    ///
+    /// A command that cannot be queued undoes all, and its refusal is the cause. One that fails
+    /// while the transaction runs does not undo the others. Where `MULTI` itself is refused, what
+    /// follows is no transaction, and the commands were run one by one.
+    pub(crate) fn transaction(self) -> Result<()> {
+        let outcome_unclear = self.outcome_unclear;
+        let mut replies = self.many()?;
+        let Some(exec) = replies.pop() else {
+            return Err(unexpected(outcome_unclear));
+        };
+        let mut replies = replies.into_iter();
+        let Some(multi) = replies.next() else {
+            return Err(unexpected(outcome_unclear));
+        };
+        if let Err(error) = multi.done() {
+            let was_run = replies.any(|reply| matches!(reply.value, redis::Value::Okay));
+            return Err(if was_run {
+                error.with_outcome(outcome_unclear)
+            } else {
+                error
+            });
+        }
+        for queued in replies {
+            queued.done()?;
+        }
+        for set in exec.many()? {
+            set.done()
+                .map_err(|error| error.with_outcome(outcome_unclear))?;
+        }
+        Ok(())
+    }
+
+    fn not_it(self) -> Error {
+        match &self.value {
+            redis::Value::ServerError(error) => classify::refusal(error),
+            // The answer itself is not shown: it may hold a value.
+            _ => unexpected(self.outcome_unclear),
+        }
+    }
+}
+
+fn unexpected(outcome: Outcome) -> Error {
+    Error::new(
+        ErrorKind::Backend,
+        "the server's answer is not one that the command can have; is there a proxy in between?",
+    )
+    .with_outcome(outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(line: &str) -> Reply {
+        Reply::new(
+            redis::parse_redis_value(line.as_bytes()).unwrap(),
+            Outcome::Unknown,
+        )
+    }
+
+    #[test]
+    fn pttl_has_three_answers_and_zero_is_gone() {
+        let ttl = |line: &str| reply(line).time_to_live().unwrap();
+        assert_eq!(ttl(":-2\r\n"), TimeToLive::Missing);
+        assert_eq!(ttl(":0\r\n"), TimeToLive::Missing);
+        assert_eq!(ttl(":-1\r\n"), TimeToLive::NoExpiry);
+        assert_eq!(ttl(":7\r\n"), TimeToLive::Left(Duration::from_millis(7)));
+        assert!(reply(":-3\r\n").time_to_live().is_err());
+    }
+
+    #[test]
+    fn a_refusal_while_queueing_changed_nothing_and_one_while_running_may_have() {
+        let queueing = "*3\r\n+OK\r\n-OOM no\r\n-EXECABORT discarded\r\n";
+        let error = reply(queueing).transaction().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+        assert_eq!(error.outcome(), Outcome::NotApplied);
+
+        let no_transaction = "*4\r\n-NOPERM no\r\n+OK\r\n-NOPERM no\r\n-ERR no MULTI\r\n";
+        let error = reply(no_transaction).transaction().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        assert_eq!(error.outcome(), Outcome::Unknown);
+
+        let running = "*4\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n-OOM no\r\n";
+        let error = reply(running).transaction().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+        assert_eq!(error.outcome(), Outcome::Unknown);
+    }
+
+    #[test]
+    fn an_answer_of_another_kind_is_an_error_that_shows_nothing_of_it() {
+        let error = reply("$6\r\ncanary\r\n").integer().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Backend);
+        assert_eq!(error.outcome(), Outcome::Unknown);
+        assert!(!format!("{error:?} {error}").contains("canary"));
+        assert!(reply(":1\r\n").value().is_err());
+        assert!(reply("*1\r\n:1\r\n").scanned().is_err());
+        assert!(reply("*0\r\n").transaction().is_err());
+    }
+}

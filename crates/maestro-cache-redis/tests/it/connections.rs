@@ -1,0 +1,221 @@
+//! How many connections there are, when they are made, and that lost ones come back.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use maestro_cache_core::{Cache, ErrorKind};
+use maestro_cache_redis::RedisCache;
+use maestro_cache_testkit::RedisServer;
+
+use crate::errors::{cache, cache_within};
+use crate::servers::ask;
+
+/// The clients of the server, but for the one that asks.
+fn clients(server: &RedisServer) -> usize {
+    let list = ask(server, &["CLIENT", "LIST", "TYPE", "normal"]);
+    list.matches("id=").count() - 1
+}
+
+/// Waits until the server has so many clients: it hears of the end of a connection a moment after
+/// the fact, that of those who asked it before included.
+async fn settles_at(server: &RedisServer, expected: usize) {
+    let settled = tokio::time::timeout(Duration::from_secs(30), async {
+        while clients(server) != expected {
+            tokio::task::yield_now().await;
+        }
+    });
+    if settled.await.is_err() {
+        panic!("{} clients instead of {expected}", clients(server));
+    }
+}
+
+fn connections_so_far(server: &RedisServer) -> u64 {
+    let info = ask(server, &["INFO", "stats"]);
+    let (_, behind) = info.split_once("total_connections_received:").unwrap();
+    behind.split('\r').next().unwrap().parse().unwrap()
+}
+
+async fn burst(cache: &Cache, calls: usize) {
+    let calls = (0..calls).map(|number| async move {
+        cache.set(&format!("key {number}"), &number).await.unwrap();
+    });
+    join_all(calls).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_number_of_callers_shares_a_few_connections() {
+    for connections in [1, 2, 5] {
+        let server = RedisServer::start();
+        let backend = RedisCache::builder(&server.url()).connections(connections);
+        let cache = Cache::builder(backend.build().unwrap())
+            .timeout(Duration::from_secs(30))
+            .build()
+            .unwrap();
+        settles_at(&server, 0).await;
+        burst(&cache, 1).await;
+        settles_at(&server, 1).await;
+        burst(&cache, 500).await;
+        burst(&cache, 500).await;
+        settles_at(&server, connections).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_connections_come_back_and_no_others() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url());
+    burst(&cache, 100).await;
+    for _ in 0..20 {
+        let _ = server.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        // A read is asked again over a new connection, whenever the old one is found to be dead.
+        for number in 0..4_usize {
+            let value = cache.get::<usize>(&format!("key {number}")).await.unwrap();
+            assert_eq!(value, Some(number));
+        }
+        burst(&cache, 20).await;
+        settles_at(&server, 2).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cache_that_was_built_while_the_server_was_down_works_once_it_is_up() {
+    let server = RedisServer::builder().tcp().start();
+    server.stop();
+    let cache = cache(&server.url());
+    server.restart();
+    cache.set("key", "value").await.unwrap();
+    assert_eq!(cache.get("key").await.unwrap(), Some("value".to_owned()));
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_connection_share_the_failure_of_the_attempt() {
+    let server = RedisServer::builder().password("secret").start();
+    let url = format!("redis+unix://{}?connections=1", server.socket().display());
+    let cache = cache(&url);
+    let before = connections_so_far(&server);
+    let answers = join_all((0..200).map(|_| cache.set("key", "value").into_future())).await;
+    for answer in answers {
+        assert_eq!(answer.unwrap_err().kind(), ErrorKind::Authentication);
+    }
+    let attempts = connections_so_far(&server) - before - 1;
+    assert!(attempts <= 2, "{attempts} attempts for 200 calls at once");
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_while_connecting_leaves_the_place_usable() {
+    let server = RedisServer::builder().tcp().start();
+    let patient = cache(&format!("{}?connections=1", server.url()));
+    let hasty = patient.with_timeout(Duration::from_millis(30));
+    server.pause();
+    for _ in 0..5 {
+        let error = hasty.set("key", "value").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+    }
+    server.resume();
+    patient.set("key", "value").await.unwrap();
+    assert_eq!(patient.get("key").await.unwrap(), Some("value".to_owned()));
+}
+
+#[tokio::test]
+async fn a_link_that_swallows_all_is_replaced_after_three_timeouts() {
+    let server = RedisServer::builder().tcp().start();
+    let url = format!("{}?connections=1", server.url());
+    let cache = cache_within(&url, Duration::from_millis(40));
+    cache
+        .with_timeout(Duration::from_secs(30))
+        .set("key", "value")
+        .await
+        .unwrap();
+    server.pause();
+    for _ in 0..3 {
+        assert_eq!(
+            cache.get::<String>("key").await.unwrap_err().kind(),
+            ErrorKind::Timeout
+        );
+    }
+    let before_connecting = cache.set("key", "other").await.unwrap_err();
+    server.resume();
+    // The fourth waits for a new connection and sends nothing.
+    assert_eq!(
+        before_connecting.outcome(),
+        maestro_cache_core::Outcome::NotApplied
+    );
+    let patient = cache.with_timeout(Duration::from_secs(30));
+    assert_eq!(patient.get("key").await.unwrap(), Some("value".to_owned()));
+}
+
+#[tokio::test]
+async fn a_success_in_between_keeps_the_connection() {
+    let server = RedisServer::builder().tcp().start();
+    let url = format!("{}?connections=1", server.url());
+    let cache = cache_within(&url, Duration::from_millis(40));
+    let patient = cache.with_timeout(Duration::from_secs(30));
+    patient.set("key", "value").await.unwrap();
+    let id = ask(&server, &["CLIENT", "LIST", "TYPE", "normal"]);
+    let id = id
+        .split("id=")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .to_owned();
+    for _ in 0..3 {
+        server.pause();
+        for _ in 0..2 {
+            let error = cache.get::<String>("key").await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout);
+        }
+        server.resume();
+        assert!(patient.get::<String>("key").await.unwrap().is_some());
+    }
+    let list = ask(&server, &["CLIENT", "LIST", "TYPE", "normal"]);
+    assert!(list.contains(&format!("id={id} ")), "{list}");
+}
+
+#[tokio::test]
+async fn close_ends_the_connections_and_is_the_end_of_every_operation() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url());
+    burst(&cache, 10).await;
+    settles_at(&server, 2).await;
+    let other = cache.namespace("other:");
+    cache.close().await.unwrap();
+    cache.close().await.unwrap();
+    settles_at(&server, 0).await;
+
+    let nothing: [(&str, &str); 0] = [];
+    let no_keys: [&str; 0] = [];
+    for error in [
+        other.get::<i64>("key").await.map(drop).unwrap_err(),
+        other.get_many::<i64>(no_keys).await.map(drop).unwrap_err(),
+        other.set("key", "value").await.unwrap_err(),
+        other.set_many(nothing).await.unwrap_err(),
+        other.delete_many(no_keys).await.map(drop).unwrap_err(),
+        other.increment("key", 1).await.map(drop).unwrap_err(),
+        other.clear("key").await.map(drop).unwrap_err(),
+        other.clear("").await.map(drop).unwrap_err(),
+        other.health_check().await.error.unwrap(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Closed, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn closing_while_calls_are_under_way_lets_each_end_in_one_way_or_the_other() {
+    let server = RedisServer::start();
+    for _ in 0..50 {
+        let cache = cache(&server.url());
+        let calls = (0..20).map(|_| async { cache.increment("counter", 1).await.map(drop) });
+        let close = async {
+            tokio::task::yield_now().await;
+            cache.close().await
+        };
+        let (answers, closed) = tokio::join!(join_all(calls), close);
+        closed.unwrap();
+        for error in answers.into_iter().filter_map(Result::err) {
+            assert_eq!(error.kind(), ErrorKind::Closed, "{error:?}");
+        }
+    }
+    drop(server);
+}

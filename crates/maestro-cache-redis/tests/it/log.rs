@@ -1,0 +1,85 @@
+//! What is written to the log: what happens to connections, and never a secret or a value.
+
+use std::fmt::{Debug, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use maestro_cache_testkit::RedisServer;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::errors::cache;
+
+/// Writes down every field of every span and event, of all crates.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+struct Line<'a>(&'a mut String);
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        writeln!(self.0, "{field}={value:?}").unwrap();
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        span.record(&mut Line(&mut self.0.lock().unwrap()));
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        values.record(&mut Line(&mut self.0.lock().unwrap()));
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Line(&mut self.0.lock().unwrap()));
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn connections_are_logged_and_no_secret_or_value_is() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    // While there is but one subscriber, an event that other tests meet first is taken for one that
+    // nobody wants, since their threads have none.
+    let _second = tracing::Dispatch::new(Log::default());
+    let server = RedisServer::builder().password("canary").tcp().start();
+    let url = format!("{}?connections=1", server.url());
+    let right = cache(&url);
+    right.set("key", "canary").await.unwrap();
+    right
+        .compare_and_set("key", Some("canary"), "canary")
+        .await
+        .unwrap();
+    let wrong = cache(&url.replace("canary", "canary-wrong"));
+    wrong.set("key", "canary").await.unwrap_err();
+    server.pause();
+    for _ in 0..3 {
+        let hasty = right.with_timeout(Duration::from_millis(20));
+        hasty.set("key", "canary").await.unwrap_err();
+    }
+    server.stop();
+    right.set("key", "canary").await.unwrap_err();
+
+    let log = log.0.lock().unwrap();
+    let port = server.port().unwrap();
+    for expected in [
+        "message=connected",
+        "message=cannot connect",
+        "message=connection dropped",
+        &format!("address=\"127.0.0.1:{port}/0\""),
+    ] {
+        assert!(log.contains(expected), "{expected} is not in {log}");
+    }
+    assert!(!log.contains("canary"), "{log}");
+}

@@ -1,0 +1,18 @@
+//! The backend against real servers: the contract, and what only a server can show.
+
+// A test fails by panicking, and so does what it is built from.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cancellation;
+mod clear;
+mod connections;
+mod contract;
+mod errors;
+mod fakes;
+mod faults;
+mod log;
+mod patterns;
+mod runtimes;
+mod scripts;
+mod servers;
+mod urls;

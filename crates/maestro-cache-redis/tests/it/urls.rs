@@ -1,0 +1,245 @@
+//! URLs: what is taken, what is refused, and that no secret is shown in any of it.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use maestro_cache_core::{Cache, Error, ErrorKind};
+use maestro_cache_redis::{RESERVED_SCHEMES, RedisCache, SCHEMES};
+
+/// All that an error shows, its sources included.
+pub(crate) fn shown(error: &Error) -> String {
+    let mut text = format!("{error} {error:?} {error:#?}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        text += &format!(" {error} {error:?}");
+        source = error.source();
+    }
+    text
+}
+
+fn refused(url: &str) -> Error {
+    let error = RedisCache::new(url).expect_err(url);
+    assert_eq!(error.kind(), ErrorKind::Config, "{url}");
+    error
+}
+
+#[test]
+fn debug_shows_where_it_connects_to() {
+    let cases = [
+        ("redis://localhost", "localhost:6379/0"),
+        ("redis://localhost/", "localhost:6379/0"),
+        ("REDIS://localhost:7000/3", "localhost:7000/3"),
+        ("redis://10.0.0.1:7000/3/", "10.0.0.1:7000/3"),
+        ("redis://[::1]:7000/15", "[::1]:7000/15"),
+        ("redis://[::1]", "[::1]:6379/0"),
+        (
+            "redis://user:secret@cache.internal/1?connections=8",
+            "cache.internal:6379/1",
+        ),
+        ("redis://:secret@cache.internal", "cache.internal:6379/0"),
+        ("redis://:@cache.internal", "cache.internal:6379/0"),
+        ("redis://@cache.internal", "cache.internal:6379/0"),
+        ("redis+unix:///run/redis.sock", "/run/redis.sock/0"),
+        ("unix:///run/redis.sock?db=2", "/run/redis.sock/2"),
+        (
+            "unix:///run/my%20redis.sock?user=u&password=secret&connections=1",
+            "/run/my redis.sock/0",
+        ),
+        (
+            "redis+unix:///run/redis.sock?pass=secret",
+            "/run/redis.sock/0",
+        ),
+    ];
+    for (url, address) in cases {
+        let shown = format!("{:?}", RedisCache::new(url).expect(url));
+        assert!(shown.contains(&format!("{address:?}")), "{url}: {shown}");
+    }
+}
+
+#[test]
+fn wrong_settings_are_refused_when_building() {
+    for url in [
+        "",
+        "localhost:6379",
+        "redis:localhost",
+        "redis:/localhost",
+        "redis://",
+        "redis:///0",
+        "redis://:6379",
+        "redis://:password@/0",
+        "redis://localhost:port",
+        "redis://localhost:66666",
+        "redis://localhost/-1",
+        "redis://localhost/+1",
+        "redis://localhost/one",
+        "redis://localhost/1/2",
+        "redis://localhost/4294967296",
+        "redis://lo cal",
+        "redis://%6c",
+        "redis://[::1",
+        "redis://user@localhost",
+        "redis://%ff:x@localhost",
+        "redis://localhost#fragment",
+        "redis://localhost?db=1",
+        "redis://localhost?Connections=1",
+        "redis://localhost?connections=0",
+        "redis://localhost?connections=65",
+        "redis://localhost?connections=-1",
+        "redis://localhost?connections=many",
+        "redis://localhost?connections",
+        "redis://localhost?connections=1&connections=2",
+        "redis+unix://",
+        "redis+unix:///",
+        "redis+unix:///run/",
+        "redis+unix://run/redis.sock",
+        "redis+unix:///run/redis.sock#x",
+        "redis+unix:///run/redis.sock?db=x",
+        "redis+unix:///run/redis.sock?db=1&db=1",
+        "redis+unix:///run/redis.sock?user=u",
+        "redis+unix:///run/redis.sock?password=a&pass=b",
+        "redis+unix:///run/redis.sock?database=1",
+        "redsi://localhost",
+        "memcached://localhost",
+        "http://localhost",
+    ] {
+        refused(url);
+    }
+    for connections in [0, 65, usize::MAX] {
+        let error = RedisCache::builder("redis://localhost")
+            .connections(connections)
+            .build()
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+    }
+}
+
+#[test]
+fn the_builder_goes_before_the_url() {
+    let cache = RedisCache::builder("redis://localhost?connections=3").connections(5);
+    let shown = format!("{:?}", cache.build().unwrap());
+    assert!(shown.contains("connections: 5"), "{shown}");
+    let shown = format!(
+        "{:?}",
+        RedisCache::new("redis://localhost?connections=3").unwrap()
+    );
+    assert!(shown.contains("connections: 3"), "{shown}");
+}
+
+#[test]
+fn reserved_schemes_are_told_from_unknown_ones() {
+    for scheme in RESERVED_SCHEMES {
+        let text = refused(&format!("{scheme}://localhost")).to_string();
+        assert!(
+            text.contains(scheme) && text.contains("single server"),
+            "{text}"
+        );
+        assert!(text.contains("`redis://`"), "{text}");
+    }
+    let text = refused("redsi://localhost").to_string();
+    for scheme in SCHEMES {
+        assert!(text.contains(&format!("`{scheme}://`")), "{text}");
+    }
+}
+
+#[test]
+fn an_unknown_setting_is_named_with_the_known_ones() {
+    let text = refused("redis://localhost?conections=3").to_string();
+    assert!(
+        text.contains("`conections`") && text.contains("`connections`"),
+        "{text}"
+    );
+    // Behind an unencoded `&` of a password its rest would look like a setting.
+    let text = refused("unix:///s?user=u&password=a&canary=1").to_string();
+    assert!(
+        !text.contains("canary") && text.contains("`password`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn special_characters_of_a_password_that_are_not_encoded_are_told_of() {
+    for url in [
+        "redis://user:12/34@host",
+        "redis://user:12?34@host",
+        "redis://user:12#34@host",
+        "redis://:12/0?connections=3@host",
+    ] {
+        let text = refused(url).to_string();
+        assert!(text.contains("percent-encode"), "{url}: {text}");
+    }
+}
+
+/// URLs with secrets that all contain `canary`, well formed and not.
+const SECRETS: &[&str] = &[
+    "redis://canary_user:canary_password@127.0.0.1:1/0",
+    "redis://:canary@127.0.0.1:1",
+    "redis://canary:canary@127.0.0.1:1?connections=1",
+    "redis://u:can%61ry-canary@[::1]:1",
+    "redis+unix:///nowhere/redis.sock?user=canary&password=canary",
+    "redis+unix:///nowhere/redis.sock?pass=canary",
+    "unix:///nowhere/redis.sock?password=canary+canary",
+    "rediss://user:canary@host:1",
+    "redis-cluster://user:canary@host:1,host:2",
+    "redis-sentinel://user:canary@host:1/service/0",
+    "http://user:canary@host",
+    "user:canary@host:6379",
+    "canary@host:6379",
+    ":canary@host",
+    "redis:user:canary@host",
+    "redis:/user:canary@host",
+    "redis://canary@host",
+    "redis://user:canary",
+    "redis://user:canary@",
+    "redis://user:canary@:6379",
+    "redis://user:canary@host:port",
+    "redis://user:canary@host:canary",
+    "redis://user:canary@host/canary",
+    "redis://user:canary@host/0?canary",
+    "redis://user:canary@host/0?canary=canary",
+    "redis://user:canary@host/0?connections=canary",
+    "redis://user:canary@host/0#canary",
+    "redis://user:pa/canary@host",
+    "redis://user:pa?canary@host",
+    "redis://user:pa#canary@host",
+    "redis://user:12/canary@host",
+    "redis://user:12?canary@host",
+    "redis://user:12?canary&canary=@host",
+    "redis://user:12#canary@host",
+    "redis://user:canary%@host:x",
+    "redis://user:%ffcanary@host",
+    "redis://user:canary@ho st",
+    "redis://user:can ary:canary@[::1",
+    "redis+unix://user:canary@/run/redis.sock",
+    "redis+unix://canary/run/redis.sock",
+    "redis+unix:///run/redis.sock?password=a&canary",
+    "redis+unix:///run/redis.sock?password=a&canary=b",
+    "redis+unix:///run/redis.sock?user=canary",
+    "redis+unix:///run/redis.sock?password=canary&password=canary",
+    "redis+unix:///run/redis.sock?password=canary#canary",
+    "redis+unix:///run/redis.sock?password=canary&db=canary",
+    "redis+unix:///run/redis.sock?pasword=canary",
+    "redis+unix:///run/redis.sock?password=canary%ff",
+];
+
+#[tokio::test]
+async fn no_secret_of_any_url_is_ever_shown() {
+    for url in SECRETS {
+        let builder = RedisCache::builder(url);
+        let mut seen = format!("{builder:?} {builder:#?}");
+        match builder.build() {
+            Err(error) => seen += &shown(&error),
+            Ok(backend) => {
+                seen += &format!("{backend:?} {backend:#?}");
+                let cache = Cache::builder(backend)
+                    .timeout(Duration::from_secs(5))
+                    .build()
+                    .unwrap();
+                seen += &format!("{cache:?}");
+                seen += &shown(&cache.get::<String>("key").await.unwrap_err());
+                seen += &shown(&cache.set("key", "value").await.unwrap_err());
+                seen += &format!("{:?}", cache.health_check().await);
+            }
+        }
+        assert!(!seen.contains("canary"), "{url}: {seen}");
+    }
+}

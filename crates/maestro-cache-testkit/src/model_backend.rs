@@ -1,0 +1,208 @@
+//! A backend that is correct by being trivial: the reference model behind a lock.
+//!
+//! The suite is proved on it, and it stands in for a cache where a test wants one that hides
+//! nothing.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use maestro_cache_core::{
+    Bytes, CacheBackend, CacheFuture, CallContext, Error, Expiry, Pattern, Result, SetWhen,
+    TimeToLive, Value,
+};
+
+use crate::{Fixture, Model};
+
+/// A backend over the reference [`Model`]: every call under one lock, time that passes by itself
+/// and that can be moved on by hand.
+///
+/// Clones share their entries. It is its own [`Fixture`].
+///
+/// # Examples
+///
+/// ```
+/// # async fn example() -> maestro_cache_core::Result<()> {
+/// use maestro_cache_core::Cache;
+/// use maestro_cache_testkit::ModelBackend;
+/// use std::time::Duration;
+///
+/// let backend = ModelBackend::new();
+/// let cache = Cache::new(backend.clone());
+/// cache.set("key", "value").await?;
+/// backend.advance_clock(Duration::from_secs(3600));
+/// assert!(!cache.exists("key").await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ModelBackend {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    model: Model,
+    seen: Instant,
+    closed: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            model: Model::new(),
+            seen: Instant::now(),
+            closed: false,
+        }
+    }
+}
+
+impl ModelBackend {
+    /// An empty backend.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets time pass for all entries.
+    pub fn advance_clock(&self, by: Duration) {
+        self.lock().model.advance(by);
+    }
+
+    /// Runs a call against the model, unless the backend was closed.
+    fn call<'a, T>(&self, call: impl FnOnce(&mut Model) -> Result<T>) -> CacheFuture<'a, T> {
+        let mut state = self.lock();
+        if state.closed {
+            return Error::closed().into();
+        }
+        // The model knows whole milliseconds; the rest of one is left for the next call.
+        let passed = Duration::from_millis(
+            u64::try_from(state.seen.elapsed().as_millis()).unwrap_or(u64::MAX),
+        );
+        state.seen += passed;
+        state.model.advance(passed);
+        call(&mut state.model).into()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A case that panics elsewhere leaves the model whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl CacheBackend for ModelBackend {
+    fn name(&self) -> &'static str {
+        "model"
+    }
+
+    fn get<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
+        self.call(|model| Ok(model.get(key).map(Value::new)))
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        _: CallContext,
+        keys: &[&str],
+    ) -> CacheFuture<'a, Vec<Option<Value>>> {
+        self.call(|model| {
+            let values = model.get_many(keys).into_iter();
+            Ok(values.map(|value| value.map(Value::new)).collect())
+        })
+    }
+
+    fn set<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        value: Bytes,
+        expiry: Expiry,
+        when: SetWhen,
+    ) -> CacheFuture<'a, bool> {
+        self.call(|model| Ok(model.set(key, value, expiry, when)))
+    }
+
+    fn set_many<'a>(
+        &'a self,
+        _: CallContext,
+        entries: &[(&str, Bytes)],
+        expiry: Expiry,
+    ) -> CacheFuture<'a, ()> {
+        self.call(|model| {
+            model.set_many(entries, expiry);
+            Ok(())
+        })
+    }
+
+    fn delete<'a>(&'a self, _: CallContext, keys: &[&str]) -> CacheFuture<'a, u64> {
+        self.call(|model| Ok(model.delete(keys)))
+    }
+
+    fn exists<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, bool> {
+        self.call(|model| Ok(model.exists(key)))
+    }
+
+    fn take<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
+        self.call(|model| Ok(model.take(key).map(Value::new)))
+    }
+
+    fn compare_and_set<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        expected: &[u8],
+        new: Bytes,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool> {
+        self.call(|model| Ok(model.compare_and_set(key, expected, new, expiry)))
+    }
+
+    fn increment<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        by: i64,
+        expiry_if_created: Expiry,
+    ) -> CacheFuture<'a, i64> {
+        self.call(|model| model.increment(key, by, expiry_if_created))
+    }
+
+    fn ttl<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, TimeToLive> {
+        self.call(|model| Ok(model.ttl(key)))
+    }
+
+    fn set_expiry<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        expiry: Expiry,
+    ) -> CacheFuture<'a, bool> {
+        self.call(|model| Ok(model.set_expiry(key, expiry)))
+    }
+
+    fn clear<'a>(&'a self, _: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
+        self.call(|model| Ok(model.clear(pattern)))
+    }
+
+    fn ping(&self, _: CallContext) -> CacheFuture<'_, ()> {
+        self.call(|_| Ok(()))
+    }
+
+    fn close(&self, _: CallContext) -> CacheFuture<'_, ()> {
+        let mut state = self.lock();
+        state.closed = true;
+        state.model = Model::new();
+        Ok(()).into()
+    }
+}
+
+impl Fixture for ModelBackend {
+    fn backend(&self) -> Arc<dyn CacheBackend> {
+        Arc::new(self.clone())
+    }
+
+    fn advance<'a>(&'a self, _: &'a str, by: Duration) -> BoxFuture<'a, ()> {
+        async move { self.advance_clock(by) }.boxed()
+    }
+}

@@ -1,0 +1,15 @@
+//! The trivially correct backend keeps the whole contract.
+
+use maestro_cache_testkit::{ModelBackend, check_histories, check_linearizability, conformance};
+
+conformance!(ModelBackend::new());
+
+#[test]
+fn random_histories_agree_with_the_model() {
+    check_histories(ModelBackend::new, 20_000);
+}
+
+#[test]
+fn what_concurrent_tasks_see_is_linearizable() {
+    check_linearizability(ModelBackend::new, 500);
+}

@@ -1,0 +1,17 @@
+//! The suite on a backend that is right, and on backends that are wrong in one way each; and the
+//! doubles.
+
+// Tests fail by panicking, in what they share as well.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod bites;
+mod conforms;
+mod faulty;
+mod patterns;
+mod redis_server;
+mod twisted;
