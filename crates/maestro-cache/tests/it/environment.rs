@@ -1,16 +1,10 @@
 //! Every variable and every setting, from literal pairs; the process environment is not touched.
 
-use std::time::Duration;
-
-use maestro_cache::{Cache, CacheService, Codec, ErrorKind, Expiry, Result, Ttl};
+use maestro_cache::{Cache, CacheService, ErrorKind, Result};
 
 fn from<const N: usize>(pairs: [(&str, &str); N]) -> Result<Cache> {
     // Settings are the same for every backend; memory is the one that any test can build.
     CacheService::builder().environment(pairs).build()
-}
-
-fn after(seconds: u64) -> Expiry {
-    Expiry::after(Duration::from_secs(seconds)).unwrap()
 }
 
 /// The text of the `Config` error that these pairs give.
@@ -28,7 +22,17 @@ fn assert_names(text: &str, parts: &[&str]) {
 
 #[cfg(feature = "memory")]
 mod with_memory {
-    use super::*;
+    use std::time::Duration;
+
+    use maestro_cache::{Codec, Expiry, Ttl};
+
+    use super::{Cache, CacheService, ErrorKind, assert_names, from, refusal};
+
+    const NOTHING: [(&str, &str); 0] = [];
+
+    fn after(seconds: u64) -> Expiry {
+        Expiry::after(Duration::from_secs(seconds)).unwrap()
+    }
 
     #[test]
     fn an_environment_that_says_nothing_gives_the_defaults() {
@@ -213,8 +217,6 @@ mod with_memory {
         .unwrap();
     }
 }
-
-const NOTHING: [(&str, &str); 0] = [];
 
 #[test]
 fn a_misspelt_name_is_refused_and_the_right_one_named() {
