@@ -100,7 +100,7 @@ async fn show(cache: &Cache, source: &Source, wanted: &[&str]) -> Result<(), Any
             100.0 * hits as f64 / wanted.len() as f64,
             micros(percentile(50)),
             micros(percentile(99)),
-            micros(started.elapsed()),
+            format!("{:.0} ms", started.elapsed().as_secs_f64() * 1e3),
         );
     }
     Ok(())

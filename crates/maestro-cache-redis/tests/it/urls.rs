@@ -243,3 +243,28 @@ async fn no_secret_of_any_url_is_ever_shown() {
         assert!(!seen.contains("canary"), "{url}: {seen}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_url_is_read_or_refused_and_nothing_of_it_is_shown_that_may_be_secret(
+        scheme in "redis|redis\\+unix|unix|rediss",
+        before in "[a-z:/?#%&=@ ]{0,6}",
+        after in "\\PC{0,12}",
+    ) {
+        let url = format!("{scheme}://{before}canary{after}");
+        let builder = RedisCache::builder(&url);
+        let mut seen = format!("{builder:?}");
+        let secret = url.contains('@') || url.contains("password") || url.contains("user");
+        match builder.build() {
+            Err(error) => {
+                proptest::prop_assert_eq!(error.kind(), ErrorKind::Config);
+                proptest::prop_assert!(!shown(&error).contains("canary"), "{}", url);
+            }
+            // A host, a path or a database may be shown; what stands before an `@` may not.
+            Ok(backend) => seen += &format!("{backend:?}"),
+        }
+        if secret && url.find("canary") < url.find('@') && !scheme.contains("unix") {
+            proptest::prop_assert!(!seen.contains("canary"), "{}: {}", url, seen);
+        }
+    }
+}

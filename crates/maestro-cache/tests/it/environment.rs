@@ -317,3 +317,26 @@ fn a_cache_on_redis_is_built_without_a_server_or_a_runtime() {
     assert_eq!(cache.backend_name(), "redis");
     assert!(!format!("{cache:?}").contains("canary"));
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_a_setting_or_an_error_that_names_the_variable(
+        name in proptest::sample::select(vec!["URL", "TTL", "PREFIX", "MAX_SIZE", "CODEC", "TIMEOUT"]),
+        text in "\\PC{0,12}|[0-9]{0,25}[a-z ]{0,5}|memory://\\PC{0,12}|redis://\\PC{0,12}",
+    ) {
+        let name = format!("MAESTRO_CACHE_{name}");
+        if let Err(error) = from([(name.as_str(), text.as_str())]) {
+            proptest::prop_assert_eq!(error.kind(), ErrorKind::Config);
+            proptest::prop_assert!(name.ends_with("URL") || error.to_string().contains(&name));
+        }
+    }
+
+    #[test]
+    fn any_name_is_one_of_ours_a_misspelt_one_or_nobodys_business(name in "[A-Z_]{0,12}") {
+        let name = format!("MAESTRO_CACHE_{name}");
+        if let Err(error) = from([(name.as_str(), "memory://")]) {
+            proptest::prop_assert_eq!(error.kind(), ErrorKind::Config);
+            proptest::prop_assert!(error.to_string().contains(&name));
+        }
+    }
+}
