@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use maestro_cache_core::{Codec, Error, ErrorKind, Result, Ttl};
+use maestro_cache_core::{Codec, Error, ErrorKind, Expiry, Result, Ttl};
 
 /// What every variable of the cache starts with.
 const PREFIX: &str = "MAESTRO_CACHE_";
@@ -111,6 +111,12 @@ fn ttl(text: &str) -> Result<Ttl> {
     if ttl.is_zero() {
         return Err(config(format!(
             "{TTL}={text:?} would store nothing; write `never` for entries that do not expire"
+        )));
+    }
+    if Expiry::after(ttl).is_err() {
+        return Err(config(format!(
+            "{TTL}={text:?} is longer than i64::MAX milliseconds; write `never` for entries that \
+             do not expire"
         )));
     }
     Ok(Ttl::After(ttl))

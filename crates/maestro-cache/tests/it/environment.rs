@@ -76,6 +76,12 @@ mod with_memory {
     }
 
     #[test]
+    fn a_time_to_live_beyond_all_bounds_is_refused_and_the_text_names_never() {
+        let text = refusal([("MAESTRO_CACHE_TTL", "10000000000000000")]);
+        assert_names(&text, &["MAESTRO_CACHE_TTL", "`never`"]);
+    }
+
+    #[test]
     fn a_time_to_live_that_is_none_is_refused_and_the_text_shows_how_to_write_one() {
         for text in [
             "soon",

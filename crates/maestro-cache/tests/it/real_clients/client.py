@@ -22,10 +22,7 @@ def write(key, expression, ttl=None):
         if isinstance(value, bool):
             raise TypeError("the client refuses booleans")
         value = json.dumps(value)
-    if ttl:
-        texts.setex(key, ttl, value)
-    else:
-        texts.set(key, value)
+    texts.set(key, value, ex=ttl)
 
 
 def read(key):
