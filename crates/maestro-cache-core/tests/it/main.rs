@@ -1,0 +1,14 @@
+//! The handle: what it adds to every call, whatever the backend.
+
+// A test fails by panicking, in what it is built from too.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod builder;
+mod errors;
+mod futures;
+mod spans;
