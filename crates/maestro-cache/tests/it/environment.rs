@@ -324,6 +324,7 @@ fn a_cache_on_redis_is_built_without_a_server_or_a_runtime() {
     assert!(!format!("{cache:?}").contains("canary"));
 }
 
+#[cfg(feature = "memory")]
 proptest::proptest! {
     #[test]
     fn any_text_is_a_setting_or_an_error_that_names_the_variable(
