@@ -12,7 +12,7 @@ use crate::Codec;
 ///
 /// A backend that keeps values in the process makes them with [`Value::remembering`]: such a value
 /// has a slot for what was decoded from it, shared by all its clones, so that
-/// [`Cache::get_shared`](crate::Cache::get_shared) decodes it at most once. A backend that fetches
+/// [`Cache::get_shared`](crate::Cache::get_shared) decodes it once and keeps the outcome. A backend that fetches
 /// bytes from elsewhere makes them with [`Value::new`].
 #[derive(Clone)]
 pub struct Value(Repr);
@@ -80,14 +80,21 @@ impl Value {
         Arc::clone(&decoded.value).downcast().ok()
     }
 
-    /// Remembers the value for later readers. The first one to do so wins.
-    pub(crate) fn remember<T: Send + Sync + 'static>(&self, codec: Codec, decoded: &Arc<T>) {
-        if let Repr::Remembering(value) = &self.0 {
-            value.decoded.get_or_init(|| Decoded {
-                codec,
-                value: Arc::clone(decoded) as Arc<dyn Any + Send + Sync>,
-            });
-        }
+    /// Remembers the value for later readers, and returns what all of them get: of several who
+    /// decoded at once, the first one's.
+    pub(crate) fn remember<T: Send + Sync + 'static>(
+        &self,
+        codec: Codec,
+        decoded: Arc<T>,
+    ) -> Arc<T> {
+        let Repr::Remembering(value) = &self.0 else {
+            return decoded;
+        };
+        value.decoded.get_or_init(|| Decoded {
+            codec,
+            value: Arc::clone(&decoded) as Arc<dyn Any + Send + Sync>,
+        });
+        self.recall(codec).unwrap_or(decoded)
     }
 }
 
@@ -112,8 +119,13 @@ mod tests {
     fn a_remembering_value_recalls_by_type_and_codec_and_only_the_first() {
         let value = Value::remembering(Bytes::from_static(b"5"));
         let clone = value.clone();
-        value.remember(Codec::Json, &Arc::new(5_i64));
-        value.remember(Codec::Json, &Arc::new("5".to_owned()));
+        let first = value.remember(Codec::Json, Arc::new(5_i64));
+        let second = value.remember(Codec::Json, Arc::new(5_i64));
+        assert!(
+            Arc::ptr_eq(&first, &second),
+            "all readers get the first one's"
+        );
+        assert_eq!(*value.remember(Codec::Json, Arc::new("5".to_owned())), "5");
         assert_eq!(clone.recall::<i64>(Codec::Json).as_deref(), Some(&5));
         assert_eq!(clone.recall::<String>(Codec::Json), None);
         assert_eq!(clone.recall::<i64>(Codec::MessagePack), None);
@@ -122,7 +134,7 @@ mod tests {
     #[test]
     fn a_plain_value_recalls_nothing() {
         let value = Value::new(Bytes::from_static(b"5"));
-        value.remember(Codec::Json, &Arc::new(5_i64));
+        value.remember(Codec::Json, Arc::new(5_i64));
         assert_eq!(value.recall::<i64>(Codec::Json), None);
     }
 

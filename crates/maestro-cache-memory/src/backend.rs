@@ -34,8 +34,9 @@ const CLEAR_BATCH: usize = 256;
 /// - **Time**: to the millisecond, on a monotonic clock. An expired entry is never seen, and its
 ///   memory is released without traffic, usually within a second.
 /// - **Concurrency**: all writes of a key follow one another; a read sees a whole write or none.
-/// - **No runtime**: every call but `clear` answers at once. `clear` lets other tasks run as it
-///   goes. Nothing here needs Tokio.
+/// - **No runtime**: every call but `clear` answers at once. `clear` looks at every key, then lets
+///   other tasks run between its removals; it ends at the deadline. Nothing here needs Tokio.
+/// - **Close**: entries are released in the background, usually within a second.
 #[derive(Clone)]
 pub struct InMemoryCache {
     store: Arc<Store>,
@@ -249,16 +250,26 @@ impl CacheBackend for InMemoryCache {
         let pattern = pattern.clone();
         CacheFuture::pending(async move {
             let started = Instant::now();
+            let in_time = || started.elapsed() < context.timeout();
             self.store.check_open()?;
+            let selected = self.store.selected_keys(&pattern, in_time);
+            let selected = selected.ok_or_else(clear_timed_out)?;
             let mut removed = 0;
-            for keys in self.store.selected_keys(&pattern).chunks(CLEAR_BATCH) {
+            for (batch, keys) in selected.chunks(CLEAR_BATCH).enumerate() {
+                if batch > 0 {
+                    let_others_run().await;
+                    if !in_time() {
+                        // A part is gone already, whatever becomes of the rest.
+                        return Err(clear_timed_out().with_outcome(Outcome::Unknown));
+                    }
+                }
                 for key in keys {
-                    removed += u64::from(remove(&self.store, key)?);
+                    let was_live = remove(&self.store, key).map_err(|error| match removed {
+                        0 => error,
+                        _ => error.with_outcome(Outcome::Unknown),
+                    })?;
+                    removed += u64::from(was_live);
                 }
-                if started.elapsed() > context.timeout() {
-                    return Err(clear_timed_out());
-                }
-                let_others_run().await;
             }
             Ok(removed)
         })
@@ -329,7 +340,6 @@ fn clear_timed_out() -> Error {
         "the deadline passed before all entries were removed; call it again for the rest, or give \
          it more time by `with_timeout`",
     )
-    .with_outcome(Outcome::Unknown)
 }
 
 /// Gives the executor a turn, without needing to know which one it is.

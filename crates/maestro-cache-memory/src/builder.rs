@@ -58,7 +58,11 @@ impl InMemoryCacheBuilder {
     ///
     /// Each entry takes up the larger of its two shares, one of `max_entries` or its bytes of
     /// `max_bytes`: neither bound is passed, and where small and large entries are mixed, room is
-    /// used up before either is reached.
+    /// used up before either is reached. A large entry takes the time that evicting all the small
+    /// ones in its place takes.
+    ///
+    /// Not counted: what `get_shared` has decoded from an entry, and what a slice given to
+    /// `set_bytes` keeps alive around it.
     pub fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = Some(max_bytes);
         self

@@ -74,6 +74,14 @@ impl Deadlines {
         }
     }
 
+    /// Forgets all deadlines, at the end.
+    pub(crate) fn forget_all(&self) {
+        let former = std::mem::take(&mut *self.index.lock());
+        self.earliest_millis.store(u64::MAX, Ordering::Release);
+        // Behind the lock: there may be many.
+        drop(former);
+    }
+
     pub(crate) fn of(&self, key: &str) -> Option<Deadline> {
         self.index.lock().by_key.get(key).copied()
     }

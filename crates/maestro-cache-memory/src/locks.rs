@@ -9,7 +9,7 @@ const STRIPES: usize = 64;
 
 /// Locks that writers of a key hold while they read, decide and write.
 ///
-/// Nobody holds two of them at once but [`KeyLocks::all`], which takes them in order.
+/// Nobody holds two of them at once.
 #[derive(Debug)]
 pub(crate) struct KeyLocks {
     first: Mutex<()>,
@@ -33,11 +33,10 @@ impl KeyLocks {
         self.others.get(stripe).unwrap_or(&self.first).lock()
     }
 
-    /// Waits for all writers there are, and keeps new ones out.
-    pub(crate) fn all(&self) -> Vec<MutexGuard<'_, ()>> {
-        std::iter::once(&self.first)
-            .chain(&self.others)
-            .map(Mutex::lock)
-            .collect()
+    /// Returns once all who held a lock when it was called have let go of it.
+    pub(crate) fn wait_for_all(&self) {
+        for lock in std::iter::once(&self.first).chain(&self.others) {
+            drop(lock.lock());
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! exact for calls that follow one another.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 use maestro_cache_core::{Error, Pattern, Result, TimeToLive, Value};
 use moka::notification::RemovalCause;
@@ -72,8 +72,12 @@ impl Store {
         }
     }
 
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
+        if self.is_closed() {
             return Err(Error::closed());
         }
         Ok(())
@@ -166,7 +170,15 @@ impl Store {
     pub(crate) fn release_expired(&self) {
         let now_millis = self.clock.now_millis();
         while self.release_one_expired(now_millis) {}
-        self.entries.run_pending_tasks();
+        if self.is_closed() {
+            self.deadlines.forget_all();
+        }
+        // moka stops after a tenth of a second, whatever is left.
+        let mut left = u64::MAX;
+        while self.entries.entry_count() < left {
+            left = self.entries.entry_count();
+            self.entries.run_pending_tasks();
+        }
     }
 
     fn release_one_expired(&self, now_millis: u64) -> bool {
@@ -192,25 +204,53 @@ impl Store {
     /// moka applies all logged reads before all logged writes, so its order of use is exact only
     /// if no read is logged behind a write: hence after every write.
     fn note_write(&self) {
-        self.unapplied_writes.fetch_add(1, Ordering::AcqRel);
-        while self.unapplied_writes.load(Ordering::Acquire) > 0 {
-            // Whoever holds it looks again before it is done.
+        self.unapplied_writes.fetch_add(1, Ordering::SeqCst);
+        // Either the one who holds the lock sees this write, or this thread sees the lock free.
+        fence(Ordering::SeqCst);
+        while self.unapplied_writes.load(Ordering::SeqCst) > 0 {
             let Some(maintenance) = self.maintenance.try_lock() else {
                 return;
             };
-            self.unapplied_writes.store(0, Ordering::Release);
-            self.entries.run_pending_tasks();
+            self.unapplied_writes.store(0, Ordering::SeqCst);
+            self.work_off_logs();
             drop(maintenance);
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// Has moka apply what it logged and evict what is too much.
+    fn work_off_logs(&self) {
+        let mut left = u64::MAX;
+        loop {
+            self.entries.run_pending_tasks();
+            // moka stops after a tenth of a second, whatever is left to evict.
+            let weight = self.entries.weighted_size();
+            if weight <= self.bounds.total_weight() || weight >= left {
+                return;
+            }
+            left = weight;
         }
     }
 
     /// The stored keys that the pattern selects, expired ones among them. Counts as no use.
-    pub(crate) fn selected_keys(&self, pattern: &Pattern) -> Vec<Arc<str>> {
-        self.entries
-            .iter()
-            .filter(|(key, _)| pattern.selects(&***key))
-            .map(|(key, _)| Arc::clone(&*key))
-            .collect()
+    ///
+    /// None if `go_on`, which is asked every now and then, has had enough.
+    pub(crate) fn selected_keys(
+        &self,
+        pattern: &Pattern,
+        go_on: impl Fn() -> bool,
+    ) -> Option<Vec<Arc<str>>> {
+        const ASKED_EVERY: usize = 1024;
+        let mut selected = Vec::new();
+        for (looked_at, (key, _)) in self.entries.iter().enumerate() {
+            if looked_at % ASKED_EVERY == ASKED_EVERY - 1 && !go_on() {
+                return None;
+            }
+            if pattern.selects(&**key) {
+                selected.push(Arc::clone(&*key));
+            }
+        }
+        Some(selected)
     }
 
     /// How many entries are stored, expired ones that were not released yet among them.
@@ -218,16 +258,12 @@ impl Store {
         self.entries.entry_count()
     }
 
-    /// Lets no further call in, and releases every entry.
+    /// Lets no further call in, and has every entry released by the sweeper.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        // Writers that were let in before have finished once all locks are ours.
-        let locks = self.locks.all();
-        for (key, _) in &self.entries {
-            self.remove(&key);
-        }
-        drop(locks);
-        self.note_write();
+        // Writers that were let in before have finished once every lock was free.
+        self.locks.wait_for_all();
+        self.entries.invalidate_all();
     }
 }
 

@@ -1,5 +1,6 @@
 //! The one thread of the process that releases expired entries nobody asks for.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Weak;
 use std::thread;
 use std::time::Duration;
@@ -57,9 +58,13 @@ fn sweep() {
             sweeper.stores.clone()
         };
         for store in stores {
-            if let Some(store) = store.upgrade() {
-                store.release_expired();
-            }
+            // What is released may be a service's own type, and its `Drop` may panic. That is no
+            // reason to sweep nobody's store any more.
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                if let Some(store) = store.upgrade() {
+                    store.release_expired();
+                }
+            }));
         }
     }
 }

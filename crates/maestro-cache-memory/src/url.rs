@@ -72,8 +72,10 @@ impl InMemoryCacheBuilder {
     }
 }
 
+/// A number in digits alone; Rust's own parser also takes a plus sign.
 fn number(name: &str, value: &str) -> Result<u64> {
-    value.parse().map_err(|_| {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    value.parse().ok().filter(|_| digits).ok_or_else(|| {
         config(format!(
             "{name}={value} is not a number; write digits only, such as {name}=10000"
         ))
@@ -116,6 +118,7 @@ mod tests {
             ("memory://?max_size=5", "max_entries"),
             ("memory://?max_entries=many", "digits"),
             ("memory://?max_entries=-1", "digits"),
+            ("memory://?max_entries=+1", "digits"),
             ("memory://?max_entries", "digits"),
             ("memory://?max_entries=1&max_entries=2", "twice"),
             ("memory://?eviction=fifo", "`lru` or `tinylfu`"),

@@ -79,8 +79,8 @@ impl Environment {
 fn refuse_misspelt(name: &str, own_part: &str) -> Result<()> {
     let meant = NAMES.into_iter().find(|known| {
         let known = known.strip_prefix(PREFIX).unwrap_or(known);
-        // One slip in a short name, two in a longer one; a name of three letters is near to many.
-        let slips = if known.len() <= 4 { 1 } else { 2 };
+        // One slip in a short name, which is near to many words; two in a longer one.
+        let slips = if known.len() < 6 { 1 } else { 2 };
         let own_part = own_part.to_ascii_uppercase();
         strsim::damerau_levenshtein(&own_part, known) <= slips
             || own_part.replace(['_', '-'], "") == known.replace('_', "")
@@ -134,15 +134,28 @@ fn timeout(text: &str) -> Result<Duration> {
 }
 
 /// Whole seconds, or a number with a unit.
+///
+/// `15M`, which some write for minutes, would be months: units are in lower case here. Nor are there
+/// blanks at the ends.
 fn duration(text: &str) -> Option<Duration> {
+    if text.trim() != text || text.chars().any(char::is_uppercase) {
+        return None;
+    }
+    match digits(text) {
+        Some(seconds) => Some(Duration::from_secs(seconds)),
+        None => humantime::parse_duration(text).ok(),
+    }
+}
+
+/// A number in digits alone; Rust's own parser also takes a plus sign.
+fn digits(text: &str) -> Option<u64> {
     text.parse()
-        .map(Duration::from_secs)
-        .or_else(|_| humantime::parse_duration(text))
         .ok()
+        .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn max_size(text: &str) -> Result<u64> {
-    text.parse().ok().filter(|entries| *entries > 0).ok_or_else(|| {
+    digits(text).filter(|entries| *entries > 0).ok_or_else(|| {
         config(format!(
             "{MAX_SIZE}={text:?} is no number of entries; write digits such as 10000, at least 1"
         ))

@@ -38,12 +38,14 @@ impl Cache {
             .await
     }
 
-    /// The value of the key, shared: decoded at most once for each stored entry, on a backend
+    /// The value of the key, shared: decoded once for each stored entry and then kept, on a backend
     /// that keeps values in the process.
     ///
     /// A hit costs the same whatever the size of the value. All who ask get the same `Arc`: do not
-    /// change what is inside of it. Where several types are read from one key, the first one is
-    /// kept and the others are decoded anew.
+    /// change what is inside of it. Readers who come while the first one decodes may decode too,
+    /// and get the first one's `Arc`. Where several types are read from one key, the first one is
+    /// kept and the others are decoded anew. What was decoded is dropped inside of the cache, when
+    /// the entry goes: its `Drop` must not call the cache.
     ///
     /// # Examples
     ///
@@ -73,8 +75,7 @@ impl Cache {
                     return Ok(Some(decoded));
                 }
                 let decoded = Arc::new(codec.decode(value.bytes())?);
-                value.remember(codec, &decoded);
-                Ok(Some(decoded))
+                Ok(Some(value.remember(codec, decoded)))
             })
             .await
     }

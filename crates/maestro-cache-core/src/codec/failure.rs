@@ -22,17 +22,37 @@ impl DecodeFailure {
     }
 }
 
+/// The kinds of what was met, in serde's own words. A type may put others in their place, and those
+/// may be the value.
+const KINDS: [&str; 15] = [
+    "Option value",
+    "boolean",
+    "byte array",
+    "character",
+    "enum",
+    "floating point",
+    "integer",
+    "map",
+    "newtype struct",
+    "newtype variant",
+    "null",
+    "sequence",
+    "string",
+    "unit value",
+    "unit variant",
+];
+
 /// `invalid type: string "…", expected i64`: the kind of what was met, and what was expected.
 fn mismatch(text: &str) -> Option<String> {
-    const EXPECTED: &str = ", expected ";
-    let start = ["invalid type: ", "invalid value: "]
+    let met = ["invalid type: ", "invalid value: "]
         .iter()
-        .find_map(|head| text.find(head).map(|at| at + head.len()))?;
-    let met = text.get(start..)?;
+        .find_map(|head| text.strip_prefix(head))?;
     // The last one: a quoted value may hold the same words.
-    let (met, expected) = met.rsplit_once(EXPECTED)?;
+    let (met, expected) = met.rsplit_once(", expected ")?;
     let kind = met.split(['`', '"']).next()?.trim_end();
-    Some(format!("found {kind}, expected {expected}"))
+    KINDS
+        .contains(&kind)
+        .then(|| format!("found {kind}, expected {expected}"))
 }
 
 /// ``missing field `name` ``: the name comes from the type, not from the bytes.
@@ -56,6 +76,18 @@ mod tests {
     #[derive(Debug, Deserialize)]
     enum Role {
         Admin,
+    }
+
+    /// A type that puts the value into its own words.
+    #[derive(Debug)]
+    struct Colour;
+
+    impl<'de> Deserialize<'de> for Colour {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let text = String::deserialize(deserializer)?;
+            let met = serde::de::Unexpected::Other(&text);
+            Err(serde::de::Error::invalid_value(met, &"a colour"))
+        }
     }
 
     fn source(error: &Error) -> String {
@@ -94,6 +126,29 @@ mod tests {
                 !format!("{error} {error:?}").contains("canary"),
                 "{error:?}"
             );
+        }
+        for role in [
+            "canary",
+            "invalid value: canary, expected canary",
+            "missing field `canary`",
+        ] {
+            for codec in [Codec::Json, Codec::MessagePack] {
+                let user = std::collections::BTreeMap::from([("name", "x"), ("role", role)]);
+                let error = codec
+                    .decode::<User>(&codec.encode(&user).unwrap())
+                    .unwrap_err();
+                assert!(
+                    !format!("{error} {error:?}").contains("canary"),
+                    "{error:?}"
+                );
+                let error = codec
+                    .decode::<Colour>(&codec.encode(role).unwrap())
+                    .unwrap_err();
+                assert!(
+                    !format!("{error} {error:?}").contains("canary"),
+                    "{error:?}"
+                );
+            }
         }
         let error = Codec::Json.decode::<User>(b"{}").unwrap_err();
         assert_eq!(source(&error), "missing field `name` at line 1 column 2");

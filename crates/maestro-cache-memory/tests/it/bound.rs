@@ -166,6 +166,24 @@ fn bytes_are_bounded_and_the_least_recently_used_go() {
     assert_eq!(present(&cache, &["a", "b", "c", "d", "e"]), "d");
 }
 
+#[test]
+fn one_large_entry_takes_the_place_of_very_many_small_ones_at_once() {
+    const SMALL: u64 = 200_000;
+    let settings = InMemoryCache::builder()
+        .max_entries(SMALL)
+        .max_bytes(64 << 20);
+    let memory = settings.build().unwrap();
+    let cache = Cache::new(memory.clone());
+    for index in 0..SMALL {
+        now(cache.set_bytes(&index.to_string(), "x")).unwrap();
+    }
+    assert_eq!(memory.entry_count(), SMALL);
+    let large = vec![0; (64 << 20) - "large".len()];
+    now(cache.set_bytes("large", large)).unwrap();
+    assert_eq!(memory.entry_count(), 1);
+    assert!(now(cache.exists("large")).unwrap());
+}
+
 /// The order of use as a list: what is looked up is moved to the back, what is over goes in front.
 #[test]
 fn random_calls_evict_just_what_a_list_by_use_evicts() {

@@ -9,6 +9,7 @@
 )]
 
 mod bound;
+mod clear;
 mod contract;
 mod release;
 mod shared_values;

@@ -84,6 +84,11 @@ mod with_memory {
     #[test]
     fn a_time_to_live_that_is_none_is_refused_and_the_text_shows_how_to_write_one() {
         for text in [
+            "15M",
+            "1H",
+            "+5",
+            "90s ",
+            "\t1h\n",
             "soon",
             "-5",
             "1.5",
@@ -120,7 +125,7 @@ mod with_memory {
 
     #[test]
     fn a_bad_number_codec_or_timeout_is_refused_and_named() {
-        for size in ["0", "-1", "many", "1.5", "10k"] {
+        for size in ["0", "-1", "+5", "many", "1.5", "10k", " 7"] {
             let text = refusal([("MAESTRO_CACHE_MAX_SIZE", size)]);
             assert_names(&text, &["MAESTRO_CACHE_MAX_SIZE", "10000"]);
         }
@@ -219,6 +224,8 @@ mod with_memory {
             ("MAESTRO_CACHE_PORT", "tcp://10.0.0.1:6379"),
             ("MAESTRO_CACHE_PORT_6379_TCP_ADDR", "10.0.0.1"),
             ("MAESTRO_CACHE_WARMUP_JOB", "nightly"),
+            ("MAESTRO_CACHE_NODE", "7"),
+            ("MAESTRO_CACHE_MODE", "fast"),
         ])
         .unwrap();
     }
