@@ -25,12 +25,12 @@ mod clock;
 mod deadlines;
 mod entry;
 mod locks;
+mod settings;
 mod store;
 mod sweeper;
-mod url;
 
 pub use backend::InMemoryCache;
 pub use bounds::EvictionPolicy;
 pub use builder::InMemoryCacheBuilder;
 pub use clock::ManualClock;
-pub use url::SCHEMES;
+pub use settings::SCHEMES;
