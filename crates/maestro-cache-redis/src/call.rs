@@ -93,7 +93,8 @@ impl Lease<'_> {
         if Handle::try_current().is_err() {
             return Err(no_runtime());
         }
-        if Instant::now() >= deadline.0 {
+        let sent = Instant::now();
+        if sent >= deadline.0 {
             return Err(late("the deadline passed before anything was sent"));
         }
         let unanswered = intent.outcome_unanswered();
@@ -101,7 +102,7 @@ impl Lease<'_> {
             Ok(Ok(value)) => Ok(Reply::new(value, unanswered)),
             Ok(Err(error)) => Err(lost::request(&error).with_outcome(unanswered)),
             Err(_) => {
-                self.timed_out();
+                self.timed_out(sent);
                 Err(late("the server did not answer within the deadline").with_outcome(unanswered))
             }
         }

@@ -16,6 +16,7 @@ mod lost;
 mod reply;
 mod scripts;
 mod settings;
+mod silence;
 mod slot;
 
 pub use backend::RedisCache;

@@ -89,9 +89,11 @@ impl Reply {
     pub(crate) fn time_to_live(self) -> Result<TimeToLive> {
         let outcome_unclear = self.outcome_unclear;
         match self.integer()? {
-            // At zero the deadline has come, and the entry is gone.
-            -2 | 0 => Ok(TimeToLive::Missing),
+            -2 => Ok(TimeToLive::Missing),
             -1 => Ok(TimeToLive::NoExpiry),
+            // The server serves an entry until the millisecond of its deadline is over. Whoever is
+            // told in that one that it is gone could still read it.
+            0 => Ok(TimeToLive::Left(Duration::from_millis(1))),
             left => u64::try_from(left)
                 .map(|millis| TimeToLive::Left(Duration::from_millis(millis)))
                 .map_err(|_| unexpected(outcome_unclear)),
@@ -189,10 +191,10 @@ mod tests {
     }
 
     #[test]
-    fn pttl_has_three_answers_and_zero_is_gone() {
+    fn pttl_has_three_answers_and_zero_is_still_there() {
         let ttl = |line: &str| reply(line).time_to_live().unwrap();
         assert_eq!(ttl(":-2\r\n"), TimeToLive::Missing);
-        assert_eq!(ttl(":0\r\n"), TimeToLive::Missing);
+        assert_eq!(ttl(":0\r\n"), TimeToLive::Left(Duration::from_millis(1)));
         assert_eq!(ttl(":-1\r\n"), TimeToLive::NoExpiry);
         assert_eq!(ttl(":7\r\n"), TimeToLive::Left(Duration::from_millis(7)));
         assert!(reply(":-3\r\n").time_to_live().is_err());

@@ -250,11 +250,14 @@ impl Query {
     fn parse(text: &str, known: &[&str], has_secrets: bool) -> Result<Self> {
         let mut found = HashMap::new();
         let mut unknown = None;
+        let mut has_secrets = has_secrets || text.contains(['@', ':']);
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let key = decode(key)?;
+            has_secrets |= may_name_a_secret(&key);
             if !known.contains(&key.as_str()) {
-                unknown = Some(key);
+                // What comes behind it may be a piece of its value.
+                unknown.get_or_insert(key);
             } else if found.insert(key.clone(), decode(value)?).is_some() {
                 return Err(config(format!(
                     "`{key}` is twice in the URL; keep one of them"
@@ -265,12 +268,7 @@ impl Query {
             return Ok(Self(found));
         };
         // Behind a bare `&` or `?` of a password, the rest of it looks like a key. So a key is
-        // shown only where there is no password and it looks like a mistyped setting.
-        let has_secrets = has_secrets
-            || ["user", "password", "pass"]
-                .iter()
-                .any(|key| found.contains_key(*key))
-            || text.contains(['@', ':']);
+        // shown only where nothing hints at a password and it looks like a mistyped setting.
         let is_plain = key.len() <= 24
             && key
                 .bytes()
@@ -310,6 +308,14 @@ impl Query {
             .transpose()?;
         Ok(from_builder.or(from_url))
     }
+}
+
+/// True if the key may be meant for a user or a password, a misspelt or unknown one included.
+fn may_name_a_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["pass", "pw", "user", "auth"]
+        .iter()
+        .any(|start| key.starts_with(start))
 }
 
 fn decode(text: &str) -> Result<String> {

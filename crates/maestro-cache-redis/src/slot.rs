@@ -4,7 +4,8 @@
 //! them in the background one day belongs here.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use deadpool_redis::{Connection, Manager, Pool};
 use maestro_cache_core::{Error, ErrorKind, Result};
@@ -13,14 +14,20 @@ use redis::aio::{MultiplexedConnection, SendError};
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisResult};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 
 use crate::call::Request;
 use crate::lost;
 use crate::settings::Settings;
+use crate::silence::{Silence, Verdict};
 
-/// After this many timeouts in a row the peer is taken for gone: a half-open link swallows bytes
-/// for ever and never reports an error.
-const TIMEOUTS_OF_A_DEAD_LINK: u32 = 3;
+/// The longest that one attempt to connect may take. A caller with a long deadline whose attempt is
+/// swallowed would keep all others from another one otherwise, though the server is well by then.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(1);
+
+/// The longest that a link which missed an answer is listened to. What asks it keeps it open, so
+/// this ends also where nobody ever finds out that the link is dead.
+const LONGEST_QUESTION: Duration = Duration::from_secs(1);
 
 /// A place for one connection.
 ///
@@ -59,8 +66,7 @@ struct Link {
     disconnects: u64,
     /// A task that never ends, beside the driver's: once it has, their runtime is gone.
     runtime: JoinHandle<()>,
-    /// Timeouts since the last answer.
-    timeouts: Arc<AtomicU32>,
+    silence: Arc<Silence>,
 }
 
 /// What a look at the place finds.
@@ -123,19 +129,26 @@ impl Slot {
     /// Whoever comes while another one connects waits for the end of that attempt and shares it,
     /// be it good or bad: a server that is down is not asked once for each caller. If the one who
     /// connects goes away, the next in line does it.
+    ///
+    /// An attempt that takes too long is no end for anybody whose own deadline is further away:
+    /// the next in line makes another one, and the one who made it goes to the end of the line.
     pub(crate) async fn lease(&self) -> Result<Lease<'_>> {
-        let failures_before = match self.current()? {
-            Found::Works(lease) => return Ok(lease),
-            Found::Nothing { failures } => failures,
-        };
-        let _turn = self.connecting.lock().await;
-        if let Found::Works(lease) = self.current()? {
-            return Ok(lease);
+        loop {
+            let failures_before = match self.current()? {
+                Found::Works(lease) => return Ok(lease),
+                Found::Nothing { failures } => failures,
+            };
+            let _turn = self.connecting.lock().await;
+            if let Found::Works(lease) = self.current()? {
+                return Ok(lease);
+            }
+            if let Some(error) = self.failure_since(failures_before) {
+                return Err(error);
+            }
+            if let Some(lease) = self.connect().await? {
+                return Ok(lease);
+            }
         }
-        if let Some(error) = self.failure_since(failures_before) {
-            return Err(error);
-        }
-        self.connect().await
     }
 
     /// The connection if there is one that works.
@@ -168,7 +181,7 @@ impl Slot {
             slot: self,
             generation: link.generation,
             connection: MultiplexedConnection::clone(&link.connection),
-            timeouts: Arc::clone(&link.timeouts),
+            silence: Arc::clone(&link.silence),
         }
     }
 
@@ -180,11 +193,15 @@ impl Slot {
             .filter(|_| place.failures != failures)
     }
 
-    async fn connect(&self) -> Result<Lease<'_>> {
+    /// One attempt. None if it took too long.
+    async fn connect(&self) -> Result<Option<Lease<'_>>> {
         let runtime = Handle::try_current().map_err(|_| no_runtime())?;
         // Read before, so that a link which is lost at once is not taken for a good one.
         let disconnects = self.disconnects.load(Ordering::Acquire);
-        let made = self.pool.get().await;
+        let Ok(made) = timeout(LONGEST_ATTEMPT, self.pool.get()).await else {
+            self.warn_of_failure(ErrorKind::Timeout);
+            return Ok(None);
+        };
         let mut place = self.place.lock();
         let connection = match made {
             Ok(connection) => connection,
@@ -194,12 +211,7 @@ impl Slot {
                 place.failures += 1;
                 place.last_failure = Some(error.clone());
                 drop(place);
-                tracing::warn!(
-                    target: "maestro_cache::redis",
-                    address = &*self.address,
-                    kind = ?error.kind(),
-                    "cannot connect"
-                );
+                self.warn_of_failure(error.kind());
                 return Err(error);
             }
         };
@@ -209,7 +221,7 @@ impl Slot {
             generation: place.generation,
             disconnects,
             runtime: runtime.spawn(std::future::pending()),
-            timeouts: Arc::default(),
+            silence: Arc::default(),
         };
         if matches!(place.state, State::Closed) {
             link.discard();
@@ -219,7 +231,16 @@ impl Slot {
         place.state = State::Linked(link);
         drop(place);
         tracing::debug!(target: "maestro_cache::redis", address = &*self.address, "connected");
-        Ok(lease)
+        Ok(Some(lease))
+    }
+
+    fn warn_of_failure(&self, kind: ErrorKind) {
+        tracing::warn!(
+            target: "maestro_cache::redis",
+            address = &*self.address,
+            ?kind,
+            "cannot connect"
+        );
     }
 
     /// Drops the connection of this generation, and no newer one.
@@ -264,7 +285,7 @@ pub(crate) struct Lease<'a> {
     slot: &'a Slot,
     generation: u64,
     connection: MultiplexedConnection,
-    timeouts: Arc<AtomicU32>,
+    silence: Arc<Silence>,
 }
 
 impl Lease<'_> {
@@ -280,22 +301,35 @@ impl Lease<'_> {
                 .map(redis::Value::Array),
         };
         match &answer {
-            // Read first: all callers share the cache line, and few ever have to write it.
-            Ok(_) if self.timeouts.load(Ordering::Relaxed) != 0 => {
-                self.timeouts.store(0, Ordering::Relaxed);
-            }
-            Ok(_) => {}
+            Ok(_) => self.silence.answered(),
             Err(_) => self.slot.drop_generation(self.generation, "the link broke"),
         }
         answer
     }
 
-    /// To be told when the deadline passed before the answer came.
-    pub(crate) fn timed_out(&self) {
-        if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS_OF_A_DEAD_LINK {
-            self.slot
-                .drop_generation(self.generation, "nothing was answered in time");
+    /// To be told when the deadline of a request passed before the answer came.
+    pub(crate) fn timed_out(&self, sent: Instant) {
+        match self.silence.timed_out(sent, Instant::now()) {
+            Verdict::Questionable => self.ask_whether_it_answers(),
+            Verdict::Doubtful => {}
+            Verdict::Dead => self
+                .slot
+                .drop_generation(self.generation, "nothing was answered in time"),
         }
+    }
+
+    /// Sends a request that nobody gives up early. Where all callers are hasty, each answer of a
+    /// slow server comes when its caller is gone, and the link would seem to be silent.
+    fn ask_whether_it_answers(&self) {
+        let mut connection = self.connection.clone();
+        let silence = Arc::clone(&self.silence);
+        tokio::spawn(async move {
+            let ping = redis::cmd("PING");
+            let answer = timeout(LONGEST_QUESTION, connection.send_packed_command(&ping)).await;
+            if matches!(answer, Ok(Ok(_))) {
+                silence.answered();
+            }
+        });
     }
 }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use maestro_cache_core::{Cache, ErrorKind};
+use maestro_cache_core::{Cache, ErrorKind, Outcome};
 use maestro_cache_redis::RedisCache;
 use maestro_cache_testkit::RedisServer;
 
 use crate::errors::{cache, cache_within};
+use crate::fakes::{Act, fake, slowly};
 use crate::servers::ask;
 
 /// The clients of the server, but for the one that asks.
@@ -136,12 +137,73 @@ async fn a_link_that_swallows_all_is_replaced_after_three_timeouts() {
     let before_connecting = cache.set("key", "other").await.unwrap_err();
     server.resume();
     // The fourth waits for a new connection and sends nothing.
-    assert_eq!(
-        before_connecting.outcome(),
-        maestro_cache_core::Outcome::NotApplied
-    );
+    assert_eq!(before_connecting.outcome(), Outcome::NotApplied);
     let patient = cache.with_timeout(Duration::from_secs(30));
     assert_eq!(patient.get("key").await.unwrap(), Some("value".to_owned()));
+}
+
+#[tokio::test]
+async fn a_link_that_swallows_all_is_replaced_for_the_hastiest_callers_too() {
+    let (url, _told) = fake(|connection, _| match connection {
+        0 => Act::Swallow,
+        _ => Act::Say("+OK\r\n"),
+    })
+    .await;
+    let hasty = cache_within(&url, Duration::from_millis(1));
+    // The greeting has time; what follows has not.
+    let connecting = hasty.with_timeout(Duration::from_millis(40));
+    assert!(connecting.set("key", "value").await.is_err());
+    let served = async { while hasty.set("key", "value").await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(60), served)
+        .await
+        .expect("a link that is dead is replaced");
+}
+
+#[tokio::test]
+async fn hasty_callers_of_a_slow_server_do_not_drop_its_connection() {
+    let server = RedisServer::builder().tcp().start();
+    let url = slowly(server.port().unwrap(), |_| Some(Duration::from_millis(10))).await;
+    let patient = cache(&url);
+    let hasty = patient.with_timeout(Duration::from_millis(1));
+    patient.set("key", "value").await.unwrap();
+    let before = connections_so_far(&server);
+    for _ in 0..300 {
+        let error = hasty.get::<String>("key").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+    }
+    assert_eq!(patient.get("key").await.unwrap(), Some("value".to_owned()));
+    // The one who asks is one. A machine that stands still for a tenth of a second may cost one
+    // more now and then, and callers that drop healthy links cost dozens.
+    let connected = connections_so_far(&server) - before - 1;
+    assert!(connected <= 3, "{connected} new connections");
+}
+
+#[tokio::test]
+async fn an_attempt_to_connect_that_is_swallowed_holds_nobody_up_for_long() {
+    let server = RedisServer::builder().tcp().start();
+    let url = slowly(server.port().unwrap(), |connection| {
+        (connection > 0).then_some(Duration::ZERO)
+    })
+    .await;
+    let patient = cache_within(&url, Duration::from_secs(20));
+    let hasty = patient.with_timeout(Duration::from_millis(50));
+    let patient_calls = ["connects", "waits beside"].map(|key| {
+        let patient = patient.clone();
+        tokio::spawn(async move { patient.increment(key, 1).await })
+    });
+    // Polled for the first time in the order in which they were spawned.
+    tokio::task::yield_now().await;
+    let mut refused = 0;
+    while let Err(error) = hasty.get::<i64>("key").await {
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        refused += 1;
+    }
+    assert!(refused > 0, "the first attempt is swallowed");
+    // The deadline of the patient ones spans several attempts. If theirs ended the first one, they
+    // would end with it.
+    for call in patient_calls {
+        assert_eq!(call.await.unwrap().unwrap(), 1);
+    }
 }
 
 #[tokio::test]

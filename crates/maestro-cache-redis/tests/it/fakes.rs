@@ -1,8 +1,11 @@
 //! Servers that greet as Redis does and then do what a test says.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, sleep_until};
 
 /// What a fake does upon a request.
 pub(crate) enum Act {
@@ -55,4 +58,42 @@ pub(crate) async fn fake(act: fn(usize, usize) -> Act) -> (String, Told) {
         }
     });
     (url, Told(hears))
+}
+
+/// Stands before a server and hands on what it answers so much later, by the number of the
+/// connection; where there is no time it swallows all. Returns the URL of a single connection.
+pub(crate) async fn slowly(port: u16, later: fn(usize) -> Option<Duration>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}?connections=1", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut swallowed = Vec::new();
+        for connection in 0.. {
+            let (client, _) = listener.accept().await.unwrap();
+            let Some(later) = later(connection) else {
+                swallowed.push(client);
+                continue;
+            };
+            let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let (mut from_client, mut to_client) = client.into_split();
+            let (mut from_server, mut to_server) = server.into_split();
+            tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+            // What comes in meanwhile waits for its own time and no longer.
+            let (answered, mut answers) = unbounded_channel();
+            tokio::spawn(async move {
+                let mut bytes = [0; 4096];
+                while let Ok(length @ 1..) = from_server.read(&mut bytes).await {
+                    let answer = bytes.get(..length).unwrap().to_vec();
+                    // The client may be gone.
+                    let _ = answered.send((Instant::now() + later, answer));
+                }
+            });
+            tokio::spawn(async move {
+                while let Some((due, answer)) = answers.recv().await {
+                    sleep_until(due).await;
+                    let _ = to_client.write_all(&answer).await;
+                }
+            });
+        }
+    });
+    url
 }

@@ -147,7 +147,7 @@ async fn a_half_open_link_is_left_for_a_new_one() {
     })
     .await;
     let cache = cache(&url);
-    let hasty = cache.with_timeout(Duration::from_millis(20));
+    let hasty = cache.with_timeout(Duration::from_millis(40));
     for _ in 0..3 {
         let error = hasty.get::<i64>("key").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");

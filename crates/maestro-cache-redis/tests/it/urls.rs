@@ -219,6 +219,22 @@ const SECRETS: &[&str] = &[
     "redis+unix:///run/redis.sock?password=canary&db=canary",
     "redis+unix:///run/redis.sock?pasword=canary",
     "redis+unix:///run/redis.sock?password=canary%ff",
+    "redis://host:6379/0?password=hunter&canary",
+    "redis://host:6379/0?PASSWORD=hunter&canary=x",
+    "redis://host:6379/0?pass=hunter&canary",
+    "redis://host:6379/0?pwd=hunter&canary",
+    "redis://host:6379/0?username=hunter&canary",
+    "redis://host:6379/0?Auth=hunter&canary",
+    "redis://host:6379/0?canary&%70assword=hunter",
+    "redis://host:6379/0?pw_canary=hunter",
+    "redis://host:6379/0?secret=hunter&canary",
+    "redis+unix:///run/redis.sock?Password=hunter&canary",
+    "redis+unix:///run/redis.sock?passphrase=hunter&canary",
+    "redis+unix:///run/redis.sock?pw=hunter&canary",
+    "redis+unix:///run/redis.sock?username=hunter&canary",
+    "redis+unix:///run/redis.sock?auth_token=hunter&canary",
+    "unix:///run/redis.sock?canary&PWD=hunter",
+    "unix:///run/redis.sock?pasword=hunter&canary",
 ];
 
 #[tokio::test]

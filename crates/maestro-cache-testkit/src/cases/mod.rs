@@ -138,6 +138,7 @@ macro_rules! __for_each_case {
                 entries_expire_each_at_its_own_time
                 a_ttl_is_kept_to_the_millisecond
                 a_short_ttl_passes_by_itself
+                what_the_ttl_calls_missing_is_missing_for_all
                 the_longest_ttl_is_accepted_by_every_write
                 an_expired_entry_counts_for_no_operation
                 an_expired_entry_stands_in_the_way_of_no_write
