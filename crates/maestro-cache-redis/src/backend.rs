@@ -11,10 +11,11 @@ use maestro_cache_core::{
 use redis::Cmd;
 
 use crate::RedisCacheBuilder;
-use crate::call::{Deadline, Intent, Request};
+use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::connections::Connections;
 use crate::reply::Reply;
+use crate::request::Request;
 use crate::scripts::{self, ScriptCall};
 use crate::settings::Settings;
 

@@ -3,21 +3,14 @@
 use std::time::Duration;
 
 use maestro_cache_core::{Error, ErrorKind, Outcome, Result};
-use redis::{Cmd, Pipeline};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connections::Connections;
 use crate::lost;
 use crate::reply::Reply;
+use crate::request::Request;
 use crate::slot::{Lease, no_runtime};
-
-/// What is sent in one go. Without `Debug`, since that of the commands shows values.
-#[derive(Clone, Copy)]
-pub(crate) enum Request<'a> {
-    Command(&'a Cmd),
-    Pipeline(&'a Pipeline),
-}
 
 /// What a request does, and so what may be done when its answer is lost.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,10 +3,11 @@
 use maestro_cache_core::{Outcome, Pattern, Result};
 use redis::{Cmd, Pipeline};
 
-use crate::call::{Deadline, Intent, Request};
+use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::connections::Connections;
 use crate::reply::Reply;
+use crate::request::Request;
 
 /// How many keys a server looks at in one `SCAN`: few enough that other clients do not notice,
 /// enough that the round trips do not matter.

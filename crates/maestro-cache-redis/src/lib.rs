@@ -14,6 +14,7 @@ mod commands;
 mod connections;
 mod lost;
 mod reply;
+mod request;
 mod scripts;
 mod settings;
 mod silence;

@@ -16,8 +16,8 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::call::Request;
 use crate::lost;
+use crate::request::Request;
 use crate::settings::Settings;
 use crate::silence::{Silence, Verdict};
 
