@@ -20,7 +20,7 @@ cargo fmt --all --check
 
 step "lint, all features"
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
-for features in "" memory redis; do
+for features in "" memory redis tls cluster sentinel; do
     step "lint, features '$features'"
     cargo clippy --locked "${facade[@]}" "$features" --lib --tests -- -D warnings
 done

@@ -66,6 +66,10 @@ pub enum ErrorKind {
     Timeout,
     /// The backend cannot be reached, or the connection to it broke.
     Unavailable,
+    /// The cache itself refused the call, since too many are under way.
+    Rejected,
+    /// The server and the cache do not trust each other's certificates, or do not agree on TLS.
+    Tls,
     /// The server refused the user or the password.
     Authentication,
     /// The user may not run this command or touch this key.

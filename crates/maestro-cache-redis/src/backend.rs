@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use maestro_cache_core::{
@@ -12,8 +13,11 @@ use redis::Cmd;
 
 use crate::RedisCacheBuilder;
 use crate::call::{Deadline, Intent};
+#[cfg(feature = "cluster")]
+use crate::cluster::{Cluster, value_or_missing};
 use crate::commands;
-use crate::connections::Connections;
+use crate::deployment::{Deployment, Slot};
+use crate::in_flight::InFlight;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::scripts::{self, ScriptCall};
@@ -78,7 +82,15 @@ const LONGEST_TEXT: usize = 512 << 20;
 /// [`PermissionDenied`](ErrorKind::PermissionDenied).
 #[derive(Clone)]
 pub struct RedisCache {
-    connections: Arc<Connections>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    deployment: Deployment,
+    in_flight: InFlight,
+    is_closed: AtomicBool,
+    name: Arc<str>,
+    connections: usize,
 }
 
 impl RedisCache {
@@ -99,13 +111,19 @@ impl RedisCache {
 
     pub(crate) fn with_settings(settings: Settings) -> Result<Self> {
         Ok(Self {
-            connections: Arc::new(Connections::new(&settings)?),
+            inner: Arc::new(Inner {
+                in_flight: InFlight::new(settings.max_in_flight),
+                is_closed: AtomicBool::new(false),
+                name: Arc::clone(&settings.name),
+                connections: settings.links.connections,
+                deployment: Deployment::new(settings)?,
+            }),
         })
     }
 
     /// What can be said without the server: the cache is open, and what is sent is not too long.
     fn check(&self, lengths: impl IntoIterator<Item = usize>) -> Result<()> {
-        if self.connections.is_closed() {
+        if self.inner.is_closed.load(Ordering::Acquire) {
             return Err(Error::closed());
         }
         if lengths.into_iter().any(|length| length > LONGEST_TEXT) {
@@ -118,18 +136,50 @@ impl RedisCache {
         Ok(())
     }
 
+    fn slot(&self, key: &str) -> Slot {
+        self.inner.deployment.slot(key)
+    }
+
+    /// The command over each key, with its slot.
+    #[cfg(feature = "cluster")]
+    fn each(&self, name: &str, keys: &[&str]) -> Vec<(Slot, Cmd)> {
+        keys.iter()
+            .map(|key| (self.slot(key), commands::keyed(name, key)))
+            .collect()
+    }
+
+    /// Sends each command to the node of its slot and makes the result of all replies.
+    #[cfg(feature = "cluster")]
+    fn ask_each<'a, T: 'a>(
+        &'a self,
+        cluster: &'a Arc<Cluster>,
+        context: CallContext,
+        intent: Intent,
+        commands: Vec<(Slot, Cmd)>,
+        finish: fn(Vec<Reply>) -> Result<T>,
+    ) -> CacheFuture<'a, T> {
+        let deadline = Deadline::after(context.timeout());
+        CacheFuture::pending(async move {
+            let _permit = self.inner.in_flight.enter()?;
+            finish(cluster.batch(deadline, intent, commands).await?)
+        })
+    }
+
     /// Sends the command and makes the result of its reply.
     fn ask<'a, T: 'a>(
         &'a self,
         context: CallContext,
+        slot: Slot,
         intent: Intent,
         command: Cmd,
         finish: fn(Reply) -> Result<T>,
     ) -> CacheFuture<'a, T> {
         let deadline = Deadline::after(context.timeout());
         CacheFuture::pending(async move {
+            let _permit = self.inner.in_flight.enter()?;
             let request = Request::Command(&command);
-            finish(self.connections.call(deadline, intent, request).await?)
+            let deployment = &self.inner.deployment;
+            finish(deployment.call(slot, deadline, intent, request).await?)
         })
     }
 
@@ -137,23 +187,24 @@ impl RedisCache {
     fn run<'a, T: 'a>(
         &'a self,
         context: CallContext,
+        slot: Slot,
         (script, command): ScriptCall,
         finish: fn(Reply) -> Result<T>,
     ) -> CacheFuture<'a, T> {
         let deadline = Deadline::after(context.timeout());
         CacheFuture::pending(async move {
+            let _permit = self.inner.in_flight.enter()?;
+            let deployment = &self.inner.deployment;
             let named = Request::Command(&command);
-            let mut reply = self
-                .connections
-                .call(deadline, Intent::Write, named)
+            let mut reply = deployment
+                .call(slot, deadline, Intent::Write, named)
                 .await?;
             if reply.is_unknown_script() {
                 // A refusal like this did nothing, so asking again is no second time.
                 let command = script.in_full(&command);
                 let in_full = Request::Command(&command);
-                reply = self
-                    .connections
-                    .call(deadline, Intent::Write, in_full)
+                reply = deployment
+                    .call(slot, deadline, Intent::Write, in_full)
                     .await?;
             }
             finish(reply)
@@ -170,6 +221,7 @@ impl CacheBackend for RedisCache {
         match self.check([key.len()]) {
             Ok(()) => self.ask(
                 context,
+                self.slot(key),
                 Intent::Read,
                 commands::keyed("GET", key),
                 Reply::value,
@@ -190,8 +242,15 @@ impl CacheBackend for RedisCache {
         if keys.is_empty() {
             return CacheFuture::ready(Ok(Vec::new()));
         }
+        #[cfg(feature = "cluster")]
+        if let Deployment::Cluster(cluster) = &self.inner.deployment {
+            let gets = self.each("GET", keys);
+            return self.ask_each(cluster, context, Intent::Read, gets, |replies| {
+                replies.into_iter().map(value_or_missing).collect()
+            });
+        }
         let command = commands::over_keys("MGET", keys);
-        self.ask(context, Intent::Read, command, |reply| {
+        self.ask(context, Slot::ANY, Intent::Read, command, |reply| {
             reply.many()?.into_iter().map(Reply::value).collect()
         })
     }
@@ -207,7 +266,13 @@ impl CacheBackend for RedisCache {
         match self.check([key.len(), value.len()]) {
             Ok(()) => {
                 let command = commands::set(key, &value, expiry, when);
-                self.ask(context, Intent::Write, command, Reply::was_set)
+                self.ask(
+                    context,
+                    self.slot(key),
+                    Intent::Write,
+                    command,
+                    Reply::was_set,
+                )
             }
             Err(error) => error.into(),
         }
@@ -228,13 +293,29 @@ impl CacheBackend for RedisCache {
         if entries.is_empty() {
             return CacheFuture::ready(Ok(()));
         }
+        #[cfg(feature = "cluster")]
+        if let Deployment::Cluster(cluster) = &self.inner.deployment {
+            let sets = entries
+                .iter()
+                .map(|(key, value)| {
+                    let set = commands::set(key, value, expiry, SetWhen::Always);
+                    (self.slot(key), set)
+                })
+                .collect();
+            return self.ask_each(cluster, context, Intent::Write, sets, |replies| {
+                replies
+                    .into_iter()
+                    .try_for_each(|reply| reply.was_set().map(drop))
+            });
+        }
         let deadline = Deadline::after(context.timeout());
         let pipeline = commands::set_many(entries, expiry);
         CacheFuture::pending(async move {
+            let _permit = self.inner.in_flight.enter()?;
             let request = Request::Pipeline(&pipeline);
-            let reply = self
-                .connections
-                .call(deadline, Intent::Write, request)
+            let deployment = &self.inner.deployment;
+            let reply = deployment
+                .call(Slot::ANY, deadline, Intent::Write, request)
                 .await?;
             reply.transaction()
         })
@@ -247,15 +328,22 @@ impl CacheBackend for RedisCache {
         if keys.is_empty() {
             return CacheFuture::ready(Ok(0));
         }
+        #[cfg(feature = "cluster")]
+        if let Deployment::Cluster(cluster) = &self.inner.deployment {
+            let unlinks = self.each("UNLINK", keys);
+            return self.ask_each(cluster, context, Intent::Write, unlinks, |replies| {
+                replies.into_iter().map(Reply::count).sum()
+            });
+        }
         let command = commands::over_keys("UNLINK", keys);
-        self.ask(context, Intent::Write, command, Reply::count)
+        self.ask(context, Slot::ANY, Intent::Write, command, Reply::count)
     }
 
     fn exists<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, bool> {
         match self.check([key.len()]) {
             Ok(()) => {
                 let command = commands::keyed("EXISTS", key);
-                self.ask(context, Intent::Read, command, Reply::yes)
+                self.ask(context, self.slot(key), Intent::Read, command, Reply::yes)
             }
             Err(error) => error.into(),
         }
@@ -265,7 +353,13 @@ impl CacheBackend for RedisCache {
         match self.check([key.len()]) {
             Ok(()) => {
                 let command = commands::keyed("GETDEL", key);
-                self.ask(context, Intent::Write, command, Reply::value)
+                self.ask(
+                    context,
+                    self.slot(key),
+                    Intent::Write,
+                    command,
+                    Reply::value,
+                )
             }
             Err(error) => error.into(),
         }
@@ -282,7 +376,7 @@ impl CacheBackend for RedisCache {
         match self.check([key.len(), expected.len(), new.len()]) {
             Ok(()) => {
                 let script = scripts::compare_and_set(key, expected, &new, expiry);
-                self.run(context, script, Reply::yes)
+                self.run(context, self.slot(key), script, Reply::yes)
             }
             Err(error) => error.into(),
         }
@@ -299,10 +393,21 @@ impl CacheBackend for RedisCache {
             return error.into();
         }
         match commands::millis(expiry_if_created) {
-            Some(millis) => self.run(context, scripts::increment(key, by, millis), Reply::integer),
+            Some(millis) => self.run(
+                context,
+                self.slot(key),
+                scripts::increment(key, by, millis),
+                Reply::integer,
+            ),
             None => {
                 let command = commands::increment(key, by);
-                self.ask(context, Intent::Write, command, Reply::integer)
+                self.ask(
+                    context,
+                    self.slot(key),
+                    Intent::Write,
+                    command,
+                    Reply::integer,
+                )
             }
         }
     }
@@ -311,7 +416,13 @@ impl CacheBackend for RedisCache {
         match self.check([key.len()]) {
             Ok(()) => {
                 let command = commands::keyed("PTTL", key);
-                self.ask(context, Intent::Read, command, Reply::time_to_live)
+                self.ask(
+                    context,
+                    self.slot(key),
+                    Intent::Read,
+                    command,
+                    Reply::time_to_live,
+                )
             }
             Err(error) => error.into(),
         }
@@ -326,7 +437,7 @@ impl CacheBackend for RedisCache {
         match self.check([key.len()]) {
             Ok(()) => {
                 let command = commands::set_expiry(key, expiry);
-                self.ask(context, Intent::Write, command, Reply::yes)
+                self.ask(context, self.slot(key), Intent::Write, command, Reply::yes)
             }
             Err(error) => error.into(),
         }
@@ -338,21 +449,23 @@ impl CacheBackend for RedisCache {
         }
         let deadline = Deadline::after(context.timeout());
         let pattern = pattern.clone();
-        CacheFuture::pending(async move { self.connections.clear(deadline, pattern).await })
+        CacheFuture::pending(async move {
+            let _permit = self.inner.in_flight.enter()?;
+            self.inner.deployment.clear(deadline, &pattern).await
+        })
     }
 
     fn ping(&self, context: CallContext) -> CacheFuture<'_, ()> {
-        match self.check([]) {
-            Ok(()) => {
-                let command = commands::command("PING", 0, 0);
-                self.ask(context, Intent::Read, command, Reply::done)
-            }
-            Err(error) => error.into(),
+        if let Err(error) = self.check([]) {
+            return error.into();
         }
+        let deadline = Deadline::after(context.timeout());
+        CacheFuture::pending(async move { self.inner.deployment.ping(deadline).await })
     }
 
     fn close(&self, _context: CallContext) -> CacheFuture<'_, ()> {
-        self.connections.close();
+        self.inner.is_closed.store(true, Ordering::Release);
+        self.inner.deployment.close();
         CacheFuture::ready(Ok(()))
     }
 }
@@ -360,8 +473,8 @@ impl CacheBackend for RedisCache {
 impl fmt::Debug for RedisCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisCache")
-            .field("address", &self.connections.address())
-            .field("connections", &self.connections.len())
+            .field("address", &self.inner.name)
+            .field("connections", &self.inner.connections)
             .finish()
     }
 }

@@ -6,11 +6,10 @@ use maestro_cache_core::{Error, ErrorKind, Outcome, Result};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::connections::Connections;
 use crate::lost;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::slot::{Lease, no_runtime};
+use crate::server::{Lease, Server, no_runtime};
 
 /// What a request does, and so what may be done when its answer is lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,71 +41,55 @@ impl Deadline {
     pub(crate) fn after(timeout: Duration) -> Self {
         Self(Instant::now() + timeout.min(Self::NEVER))
     }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn instant(self) -> Instant {
+        self.0
+    }
 }
 
-impl Connections {
+impl Server {
     /// Sends the request over the connection whose turn it is. A read whose connection breaks is
-    /// sent once more, over a new one.
+    /// sent once more, over another one. So is a write that a replica refused, where there is a
+    /// master to be found.
     pub(crate) async fn call(
         &self,
         deadline: Deadline,
         intent: Intent,
         request: Request<'_>,
     ) -> Result<Reply> {
-        let slot = self.next()?;
         let mut may_repeat = intent == Intent::Read;
+        let mut may_follow = self.follows_the_master();
+        let mut made = 0;
         loop {
-            let mut lease = in_time(deadline, slot.lease()).await?;
+            let mut lease = within(deadline, self.lease_made_after(made)).await?;
             match lease.exchange(deadline, intent, request).await {
                 Err(error) if may_repeat && error.kind() == ErrorKind::Unavailable => {
                     may_repeat = false;
+                    made = lease.made();
+                }
+                Ok(reply) if may_follow && reply.is_of_a_replica() => {
+                    may_follow = false;
+                    made = lease.made();
+                    lease.give_up();
                 }
                 answer => return answer,
             }
         }
     }
 
-    /// One connection, for several requests that belong together.
-    pub(crate) async fn lease(&self, deadline: Deadline) -> Result<Lease<'_>> {
-        in_time(deadline, self.next()?.lease()).await
-    }
-}
-
-impl Lease<'_> {
-    /// Sends the request and waits for the answer until the deadline.
-    ///
-    /// A refusal of the server is an answer. An error means that none came: in time, or at all.
-    pub(crate) async fn exchange(
-        &mut self,
-        deadline: Deadline,
-        intent: Intent,
-        request: Request<'_>,
-    ) -> Result<Reply> {
-        // Tokio's timer panics without a runtime.
-        if Handle::try_current().is_err() {
-            return Err(no_runtime());
-        }
-        let sent = Instant::now();
-        if sent >= deadline.0 {
-            return Err(late("the deadline passed before anything was sent"));
-        }
-        let unanswered = intent.outcome_unanswered();
-        match timeout_at(deadline.0, self.send(request)).await {
-            Ok(Ok(value)) => Ok(Reply::new(value, unanswered)),
-            Ok(Err(error)) => Err(lost::request(&error).with_outcome(unanswered)),
-            Err(_) => {
-                self.timed_out(sent);
-                Err(late("the server did not answer within the deadline").with_outcome(unanswered))
-            }
-        }
+    /// A connection for several requests that belong together.
+    pub(crate) async fn lease_within(&self, deadline: Deadline) -> Result<Lease> {
+        within(deadline, self.lease()).await
     }
 }
 
 /// Waits for a connection. Nothing was sent yet, so nothing was changed.
-async fn in_time<'a>(
+async fn within(
     deadline: Deadline,
-    connecting: impl Future<Output = Result<Lease<'a>>>,
-) -> Result<Lease<'a>> {
+    connecting: impl Future<Output = Result<Lease>>,
+) -> Result<Lease> {
+    // Tokio's timer panics without a runtime.
     if Handle::try_current().is_err() {
         return Err(no_runtime());
     }
@@ -116,6 +99,32 @@ async fn in_time<'a>(
     }
 }
 
-fn late(message: &'static str) -> Error {
+impl Lease {
+    /// Sends the request and waits for the answer until the deadline.
+    ///
+    /// A refusal of the server is an answer. An error means that none came: in time, or at all.
+    pub(crate) async fn exchange(
+        &mut self,
+        deadline: Deadline,
+        intent: Intent,
+        request: Request<'_>,
+    ) -> Result<Reply> {
+        let sent = Instant::now();
+        if sent >= deadline.0 {
+            return Err(late("the deadline passed before anything was sent"));
+        }
+        let unanswered = intent.outcome_unanswered();
+        match timeout_at(deadline.0, self.send(request)).await {
+            Ok(Ok(value)) => Ok(Reply::new(value, unanswered)),
+            Ok(Err(error)) => Err(lost::request(&error).with_outcome(unanswered)),
+            Err(_) => {
+                self.timed_out();
+                Err(late("the server did not answer within the deadline").with_outcome(unanswered))
+            }
+        }
+    }
+}
+
+pub(crate) fn late(message: &'static str) -> Error {
     Error::new(ErrorKind::Timeout, message)
 }

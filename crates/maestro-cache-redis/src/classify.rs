@@ -35,8 +35,8 @@ pub(crate) const WRONG_LOGIN: &str =
     "the server refused the user or the password; check the user info of the URL";
 const NOT_PERMITTED: &str =
     "the user may not run this command or touch this key; widen its rules with ACL SETUSER";
-const CLUSTER: &str = "the server is a node of a cluster, and the URL speaks to a single server; name one that is \
-     not part of a cluster";
+const CLUSTER: &str = "the server is a node of a cluster, and the URL speaks to a single server; write \
+     `redis-cluster://` with the same host";
 const RUNNING_SCRIPT: &str = "the server is busy with a script or a function; try again later";
 
 const TABLE: &[Line] = &[
@@ -225,6 +225,11 @@ pub(crate) fn look_up(code: &str, words: &str) -> Error {
 /// True if the server refused because it does not know the script.
 pub(crate) fn is_unknown_script(error: &ServerError) -> bool {
     error.kind() == Some(ServerErrorKind::NoScript)
+}
+
+/// True if the server refused because it is a replica.
+pub(crate) fn is_of_a_replica(error: &ServerError) -> bool {
+    error.code() == "READONLY"
 }
 
 /// The code of a refusal, which holds nothing of what was sent.

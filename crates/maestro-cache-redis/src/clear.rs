@@ -5,9 +5,9 @@ use redis::{Cmd, Pipeline};
 
 use crate::call::{Deadline, Intent};
 use crate::commands;
-use crate::connections::Connections;
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::server::Server;
 
 /// How many keys a server looks at in one `SCAN`: few enough that other clients do not notice,
 /// enough that the round trips do not matter.
@@ -16,27 +16,13 @@ const SCANNED_AT_ONCE: usize = 1000;
 /// The most keys of one `UNLINK`. A scan may find more than it was asked to look at.
 const UNLINKED_AT_ONCE: usize = 1000;
 
-impl Connections {
-    /// Removes every selected key and counts those that were there.
-    pub(crate) async fn clear(&self, deadline: Deadline, pattern: Pattern) -> Result<u64> {
-        match pattern.as_literal() {
-            // Without a wildcard there is one key to remove, or, for a bare prefix, none.
-            Some(key) if pattern.selects(&key) => {
-                let unlink = commands::over_keys("UNLINK", &[key]);
-                self.call(deadline, Intent::Write, Request::Command(&unlink))
-                    .await?
-                    .count()
-            }
-            Some(_) => Ok(0),
-            None => self.scan_and_remove(deadline, &pattern).await,
-        }
-    }
-
-    /// Each round trip removes what the one before it found, and scans on.
-    async fn scan_and_remove(&self, deadline: Deadline, pattern: &Pattern) -> Result<u64> {
+impl Server {
+    /// Removes every selected key and counts those that were there. Each round trip removes what the
+    /// one before it found, and scans on.
+    pub(crate) async fn clear(&self, deadline: Deadline, pattern: &Pattern) -> Result<u64> {
         // All over one connection: a server that was restarted in between would read the cursor
         // in its own way, and leave keys behind. Then the connection breaks, and so does this.
-        let mut lease = self.lease(deadline).await?;
+        let mut lease = self.lease_within(deadline).await?;
         let mut scan = Scan::new(pattern);
         loop {
             let step = scan.step();
@@ -59,7 +45,7 @@ impl Connections {
 }
 
 /// How far a scan has come.
-struct Scan<'a> {
+pub(crate) struct Scan<'a> {
     pattern: &'a Pattern,
     /// Where to go on; empty once the whole key space was looked at.
     cursor: Vec<u8>,
@@ -69,7 +55,7 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(pattern: &'a Pattern) -> Self {
+    pub(crate) fn new(pattern: &'a Pattern) -> Self {
         Self {
             pattern,
             cursor: b"0".to_vec(),
@@ -78,7 +64,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.cursor.is_empty() && self.found.is_empty()
     }
 
@@ -90,9 +76,22 @@ impl<'a> Scan<'a> {
             step.add_command(commands::over_keys("UNLINK", keys));
         }
         if !self.cursor.is_empty() {
-            step.add_command(scan(&self.cursor, self.pattern));
+            step.add_command(self.look());
         }
         step
+    }
+
+    /// The command that scans on.
+    pub(crate) fn look(&self) -> Cmd {
+        let pattern = self.pattern.as_str();
+        let mut command = commands::command("SCAN", 5, pattern.len() + 40);
+        command
+            .arg(&self.cursor)
+            .arg("MATCH")
+            .arg(pattern)
+            .arg("COUNT")
+            .arg(SCANNED_AT_ONCE);
+        command
     }
 
     fn take_in(&mut self, reply: Reply) -> Result<()> {
@@ -102,22 +101,22 @@ impl<'a> Scan<'a> {
         for unlinked in replies {
             self.removed += unlinked.count()?;
         }
-        if let Some(scanned) = scanned {
-            (self.cursor, self.found) = scanned.scanned()?;
-            // A scan may show a key twice; the second removal then counts nothing.
-            self.found.retain(|key| self.pattern.selects(key));
+        match scanned {
+            Some(scanned) => self.take_in_keys(scanned),
+            None => Ok(()),
         }
+    }
+
+    /// A scan may show a key twice; the second removal then counts nothing.
+    pub(crate) fn take_in_keys(&mut self, scanned: Reply) -> Result<()> {
+        (self.cursor, self.found) = scanned.scanned()?;
+        self.found.retain(|key| self.pattern.selects(key));
         Ok(())
     }
-}
 
-fn scan(cursor: &[u8], pattern: &Pattern) -> Cmd {
-    let mut command = commands::command("SCAN", 5, pattern.as_str().len() + 40);
-    command
-        .arg(cursor)
-        .arg("MATCH")
-        .arg(pattern.as_str())
-        .arg("COUNT")
-        .arg(SCANNED_AT_ONCE);
-    command
+    /// What was found and is to be removed elsewhere.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn take_found(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.found)
+    }
 }

@@ -10,16 +10,24 @@ mod builder;
 mod call;
 mod classify;
 mod clear;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod commands;
-mod connections;
+mod connect;
+mod deployment;
+mod in_flight;
 mod lost;
 mod reply;
 mod request;
 mod scripts;
+mod server;
 mod settings;
-mod silence;
-mod slot;
+#[cfg(feature = "tls")]
+mod tls;
+mod url;
 
 pub use backend::RedisCache;
 pub use builder::RedisCacheBuilder;
-pub use settings::{RESERVED_SCHEMES, SCHEMES};
+#[cfg(feature = "tls")]
+pub use tls::{AcceptAnyServer, RedisTls};
+pub use url::SCHEMES;

@@ -1,48 +1,55 @@
 //! Errors without an answer of the server: no connection could be made, or it broke.
 
 use std::fmt;
+use std::io;
 
-use deadpool_redis::PoolError;
 use maestro_cache_core::{Error, ErrorKind};
 use redis::RedisError;
 
 use crate::classify;
 
-/// The error of an attempt to connect. Nothing was asked of the server yet.
-pub(crate) fn connecting(error: &PoolError) -> Error {
-    match error {
-        PoolError::Backend(error) => match error.kind() {
-            redis::ErrorKind::Io => Error::new(
-                ErrorKind::Unavailable,
-                "the server cannot be reached; check that it runs and that the address is right",
-            )
-            .with_source(Broken(error.to_string())),
-            redis::ErrorKind::AuthenticationFailed => {
-                Error::new(ErrorKind::Authentication, classify::WRONG_LOGIN)
-            }
-            redis::ErrorKind::RESP3NotSupported => Error::new(
-                ErrorKind::Backend,
-                "the server does not speak RESP3; the cache needs Redis 6.2 or newer",
-            ),
-            // So the driver says that a name stands for no address.
-            redis::ErrorKind::InvalidClientConfig => Error::new(
-                ErrorKind::Unavailable,
-                "the host of the URL has no address; check its spelling and the name service",
-            ),
-            redis::ErrorKind::Server(_) | redis::ErrorKind::Extension => classify::look_up(
-                error.code().unwrap_or_default(),
-                error.detail().unwrap_or_default(),
-            ),
-            _ => Error::new(
-                ErrorKind::Unavailable,
-                "what answers at the address does not speak as a Redis server does",
-            ),
-        },
-        PoolError::Closed => Error::closed(),
-        PoolError::Timeout(_) | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
-            Error::new(ErrorKind::Unavailable, "no connection could be made")
+/// The error of a stream that could not be opened.
+pub(crate) fn unreachable(error: io::Error) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the server cannot be reached; check that it runs and that the address is right",
+    )
+    .with_source(error)
+}
+
+/// The error of a greeting that failed. No command was sent yet.
+pub(crate) fn greeting(error: &RedisError) -> Error {
+    match error.kind() {
+        redis::ErrorKind::Io => Error::new(
+            ErrorKind::Unavailable,
+            "the server cannot be reached; check that it runs and that the address is right",
+        )
+        .with_source(Broken(error.to_string())),
+        redis::ErrorKind::AuthenticationFailed => {
+            Error::new(ErrorKind::Authentication, classify::WRONG_LOGIN)
         }
+        redis::ErrorKind::RESP3NotSupported => Error::new(
+            ErrorKind::Backend,
+            "the server does not speak RESP3; the cache needs Redis 6.2 or newer",
+        ),
+        redis::ErrorKind::Server(_) | redis::ErrorKind::Extension => classify::look_up(
+            error.code().unwrap_or_default(),
+            error.detail().unwrap_or_default(),
+        ),
+        _ => Error::new(
+            ErrorKind::Unavailable,
+            "what answers at the address does not speak as a Redis server does",
+        ),
     }
+}
+
+/// The error of an attempt that took too long.
+pub(crate) fn silent() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "the server takes no connection in time; check that it is well and that nothing on the \
+         way swallows packets",
+    )
 }
 
 /// The error of a request whose connection broke.

@@ -5,6 +5,10 @@ use maestro_cache_core::{Error, ErrorKind, Outcome, Result, TimeToLive, Value};
 use std::time::Duration;
 
 use crate::classify;
+#[cfg(feature = "cluster")]
+use crate::cluster::Redirect;
+#[cfg(feature = "cluster")]
+use crate::connect::Address;
 
 /// What the server answered to one request.
 ///
@@ -26,6 +30,50 @@ impl Reply {
     /// True if the server refused because it does not know the script that was named.
     pub(crate) fn is_unknown_script(&self) -> bool {
         matches!(&self.value, redis::Value::ServerError(error) if classify::is_unknown_script(error))
+    }
+
+    /// True if a replica refused a write, be it that of a transaction.
+    pub(crate) fn is_of_a_replica(&self) -> bool {
+        match &self.value {
+            redis::Value::ServerError(error) => classify::is_of_a_replica(error),
+            redis::Value::Array(replies) => replies.iter().any(|reply| {
+                matches!(reply, redis::Value::ServerError(error) if classify::is_of_a_replica(error))
+            }),
+            _ => false,
+        }
+    }
+
+    /// Where else to go with a command that came to the wrong node, which did nothing.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn redirect(&self, asked: &Address) -> Option<Redirect> {
+        match &self.value {
+            redis::Value::ServerError(error) => Redirect::new(error, asked),
+            _ => None,
+        }
+    }
+
+    /// The last of several answers.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn last(self) -> Result<Self> {
+        let outcome_unclear = self.outcome_unclear;
+        self.many()?
+            .pop()
+            .ok_or_else(|| unexpected(outcome_unclear))
+    }
+
+    /// Text for machines; empty where there is none.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn text_or_nothing(self) -> Result<String> {
+        match self.value {
+            redis::Value::Nil => Ok(String::new()),
+            redis::Value::SimpleString(text) | redis::Value::VerbatimString { text, .. } => {
+                Ok(text)
+            }
+            redis::Value::BulkString(bytes) => {
+                String::from_utf8(bytes).map_err(|_| unexpected(self.outcome_unclear))
+            }
+            _ => Err(self.not_it()),
+        }
     }
 
     /// The value of a key, or none.

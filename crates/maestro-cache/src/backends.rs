@@ -5,21 +5,44 @@ use std::sync::Arc;
 use maestro_cache_core::{CacheBackend, Error, ErrorKind, Result};
 
 /// What is asked of a backend besides its URL.
-#[derive(Debug, Clone, Copy, Default)]
-#[cfg_attr(not(feature = "memory"), allow(dead_code))] // Only memory has a bound to set.
+#[derive(Debug, Clone, Default)]
+// Only memory has a bound to set, and only TLS whom to trust.
+#[cfg_attr(not(all(feature = "memory", feature = "tls")), allow(dead_code))]
 pub(crate) struct Settings {
     /// The bound by entries that the environment names. The URL's word goes before it.
     pub(crate) max_entries_by_environment: Option<u64>,
     /// The bound by entries that the code names. Its word goes before the URL's.
     pub(crate) max_entries_by_code: Option<u64>,
+    /// What the environment says of TLS. The URL's word goes before it.
+    pub(crate) tls: TlsVariables,
+}
+
+/// The variables of TLS, as they are.
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(not(feature = "tls"), allow(dead_code))] // They are refused.
+pub(crate) struct TlsVariables {
+    pub(crate) ca: Option<String>,
+    pub(crate) cert: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) verify: Option<String>,
+    pub(crate) accept_any_server: Option<String>,
 }
 
 /// The schemes that any build knows, and the feature that each needs.
 const SCHEMES: &[(&str, &str)] = &[
     ("memory", "memory"),
     ("redis", "redis"),
+    ("rediss", "tls"),
     ("redis+unix", "redis"),
     ("unix", "redis"),
+    ("redis-cluster", "cluster"),
+    ("redis+cluster", "cluster"),
+    ("rediss-cluster", "cluster"),
+    ("rediss+cluster", "cluster"),
+    ("redis-sentinel", "sentinel"),
+    ("redis+sentinel", "sentinel"),
+    ("rediss-sentinel", "sentinel"),
+    ("rediss+sentinel", "sentinel"),
 ];
 
 /// The backend that a URL names. Nothing is connected.
@@ -37,12 +60,21 @@ pub(crate) fn from_url(url: &str, settings: Settings) -> Result<Arc<dyn CacheBac
     let url = format!("{scheme}://{rest}");
     match SCHEMES.iter().find(|(known, _)| *known == scheme) {
         Some((_, "memory")) => memory(&url, settings),
-        Some((_, _)) => redis(&url),
-        None if is_reserved(&scheme) => Err(config(format!(
-            "{} is reserved: this version speaks to a single Redis server without TLS; {}",
-            shown(&scheme),
-            known_schemes()
-        ))),
+        Some((scheme, feature)) => {
+            for feature in [
+                *feature,
+                if scheme.starts_with("rediss") {
+                    "tls"
+                } else {
+                    "redis"
+                },
+            ] {
+                if !is_on(feature) {
+                    return Err(feature_is_off(feature));
+                }
+            }
+            redis(&url, settings)
+        }
         None => Err(config(format!(
             "the scheme {} of the cache's URL is not known; {}",
             shown(&scheme),
@@ -51,17 +83,14 @@ pub(crate) fn from_url(url: &str, settings: Settings) -> Result<Arc<dyn CacheBac
     }
 }
 
-/// Whether a later version will take it: Redis with TLS, as a cluster, behind sentinels.
-fn is_reserved(scheme: &str) -> bool {
-    let place = scheme
-        .strip_prefix("rediss")
-        .or_else(|| scheme.strip_prefix("redis"));
-    place.is_some_and(|place| {
-        matches!(
-            place,
-            "" | "-cluster" | "+cluster" | "-sentinel" | "+sentinel"
-        )
-    })
+fn is_on(feature: &str) -> bool {
+    match feature {
+        "redis" => cfg!(feature = "redis"),
+        "tls" => cfg!(feature = "tls"),
+        "cluster" => cfg!(feature = "cluster"),
+        "sentinel" => cfg!(feature = "sentinel"),
+        _ => false,
+    }
 }
 
 #[cfg(feature = "memory")]
@@ -83,16 +112,43 @@ fn memory(_: &str, _: Settings) -> Result<Arc<dyn CacheBackend>> {
 }
 
 #[cfg(feature = "redis")]
-fn redis(url: &str) -> Result<Arc<dyn CacheBackend>> {
-    Ok(Arc::new(maestro_cache_redis::RedisCache::new(url)?))
+fn redis(url: &str, settings: Settings) -> Result<Arc<dyn CacheBackend>> {
+    let builder = maestro_cache_redis::RedisCache::builder(url);
+    Ok(Arc::new(with_tls(builder, settings.tls)?.build()?))
+}
+
+#[cfg(feature = "tls")]
+fn with_tls(
+    builder: maestro_cache_redis::RedisCacheBuilder,
+    variables: TlsVariables,
+) -> Result<maestro_cache_redis::RedisCacheBuilder> {
+    let TlsVariables {
+        ca,
+        cert,
+        key,
+        verify,
+        accept_any_server,
+    } = variables;
+    let tls = maestro_cache_redis::RedisTls::from_text(ca, cert, key, verify, accept_any_server)?;
+    Ok(match tls {
+        Some(tls) => builder.default_tls(tls),
+        None => builder,
+    })
+}
+
+#[cfg(all(feature = "redis", not(feature = "tls")))]
+fn with_tls(
+    builder: maestro_cache_redis::RedisCacheBuilder,
+    _: TlsVariables,
+) -> Result<maestro_cache_redis::RedisCacheBuilder> {
+    Ok(builder)
 }
 
 #[cfg(not(feature = "redis"))]
-fn redis(_: &str) -> Result<Arc<dyn CacheBackend>> {
+fn redis(_: &str, _: Settings) -> Result<Arc<dyn CacheBackend>> {
     Err(feature_is_off("redis"))
 }
 
-#[cfg(not(all(feature = "memory", feature = "redis")))]
 fn feature_is_off(feature: &str) -> Error {
     config(format!(
         "the URL of the cache needs the feature `{feature}` of the crate `maestro-cache`, which is \
@@ -124,14 +180,14 @@ fn config(message: String) -> Error {
 
 #[cfg(all(test, feature = "memory", feature = "redis"))]
 mod tests {
-    use super::{SCHEMES, is_reserved};
+    use super::SCHEMES;
 
     #[test]
     fn the_schemes_are_those_that_the_backends_take() {
-        let of_feature = |wanted: &str| {
+        let of_backend = |is_memory: bool| {
             let mut schemes: Vec<_> = SCHEMES
                 .iter()
-                .filter(|(_, feature)| *feature == wanted)
+                .filter(|(_, feature)| (*feature == "memory") == is_memory)
                 .map(|(scheme, _)| *scheme)
                 .collect();
             schemes.sort_unstable();
@@ -142,10 +198,7 @@ mod tests {
             schemes.sort_unstable();
             schemes
         };
-        assert_eq!(of_feature("memory"), sorted(maestro_cache_memory::SCHEMES));
-        assert_eq!(of_feature("redis"), sorted(maestro_cache_redis::SCHEMES));
-        for scheme in maestro_cache_redis::RESERVED_SCHEMES {
-            assert!(is_reserved(scheme), "{scheme}");
-        }
+        assert_eq!(of_backend(true), sorted(maestro_cache_memory::SCHEMES));
+        assert_eq!(of_backend(false), sorted(maestro_cache_redis::SCHEMES));
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use maestro_cache_core::{Codec, Error, ErrorKind, Expiry, Result, Ttl};
 
+use crate::backends::TlsVariables;
+
 /// What every variable of the cache starts with.
 const PREFIX: &str = "MAESTRO_CACHE_";
 
@@ -16,7 +18,25 @@ const MAX_SIZE: &str = "MAESTRO_CACHE_MAX_SIZE";
 const CODEC: &str = "MAESTRO_CACHE_CODEC";
 const TIMEOUT: &str = "MAESTRO_CACHE_TIMEOUT";
 
-const NAMES: [&str; 6] = [URL, TTL, KEY_PREFIX, MAX_SIZE, CODEC, TIMEOUT];
+const TLS_CA: &str = "MAESTRO_CACHE_TLS_CA";
+const TLS_CERT: &str = "MAESTRO_CACHE_TLS_CERT";
+const TLS_KEY: &str = "MAESTRO_CACHE_TLS_KEY";
+const TLS_VERIFY: &str = "MAESTRO_CACHE_TLS_VERIFY";
+const TLS_ACCEPT_ANY_SERVER: &str = "MAESTRO_CACHE_TLS_ACCEPT_ANY_SERVER";
+
+const NAMES: [&str; 11] = [
+    URL,
+    TTL,
+    KEY_PREFIX,
+    MAX_SIZE,
+    CODEC,
+    TIMEOUT,
+    TLS_CA,
+    TLS_CERT,
+    TLS_KEY,
+    TLS_VERIFY,
+    TLS_ACCEPT_ANY_SERVER,
+];
 
 /// What the environment says; none where it says nothing.
 #[derive(Debug, Default)]
@@ -27,6 +47,7 @@ pub(crate) struct Environment {
     pub(crate) max_entries: Option<u64>,
     pub(crate) codec: Option<Codec>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) tls: TlsVariables,
 }
 
 impl Environment {
@@ -68,6 +89,13 @@ impl Environment {
                 .remove(TIMEOUT)
                 .map(|text| timeout(&text))
                 .transpose()?,
+            tls: TlsVariables {
+                ca: values.remove(TLS_CA),
+                cert: values.remove(TLS_CERT),
+                key: values.remove(TLS_KEY),
+                verify: values.remove(TLS_VERIFY),
+                accept_any_server: values.remove(TLS_ACCEPT_ANY_SERVER),
+            },
             key_prefix: values.remove(KEY_PREFIX),
             url: values.remove(URL),
         })

@@ -209,6 +209,7 @@ impl CacheServiceBuilder {
         let settings = Settings {
             max_entries_by_environment: environment.max_entries,
             max_entries_by_code: self.max_entries,
+            tls: environment.tls,
         };
         let backend = backends::from_url(url.as_deref().unwrap_or(DEFAULT_URL), settings)?;
         Cache::builder(backend)

@@ -269,23 +269,6 @@ fn an_unknown_scheme_is_refused_and_the_known_ones_are_listed() {
     }
 }
 
-#[test]
-fn a_reserved_scheme_is_refused_and_said_to_be_one() {
-    for scheme in [
-        "rediss",
-        "redis-cluster",
-        "redis+cluster",
-        "rediss-sentinel",
-    ] {
-        let text = refusal([(
-            "MAESTRO_CACHE_URL",
-            &format!("{scheme}://user:canary@localhost"),
-        )]);
-        assert_names(&text, &[&format!("`{scheme}://` is reserved"), "redis://"]);
-        assert!(!text.contains("canary"));
-    }
-}
-
 #[cfg(feature = "memory")]
 #[test]
 fn a_scheme_has_no_case() {

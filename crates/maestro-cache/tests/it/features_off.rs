@@ -3,6 +3,15 @@
 use maestro_cache::{CacheService, ErrorKind};
 
 /// The error for a URL of a backend that is not built in.
+#[cfg_attr(
+    all(
+        feature = "memory",
+        feature = "tls",
+        feature = "cluster",
+        feature = "sentinel"
+    ),
+    allow(dead_code)
+)]
 fn assert_names_feature(url: &str, feature: &str) {
     let nothing: [(&str, &str); 0] = [];
     let error = CacheService::builder()
@@ -15,6 +24,38 @@ fn assert_names_feature(url: &str, feature: &str) {
         error.to_string().contains(&format!("feature `{feature}`")),
         "{error}"
     );
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn an_encrypted_url_says_which_feature_to_turn_on() {
+    assert_names_feature("rediss://user:canary@localhost", "tls");
+}
+
+#[cfg(not(feature = "cluster"))]
+#[test]
+fn the_url_of_a_cluster_says_which_feature_to_turn_on() {
+    for scheme in [
+        "redis-cluster",
+        "redis+cluster",
+        "rediss-cluster",
+        "rediss+cluster",
+    ] {
+        assert_names_feature(&format!("{scheme}://a,b"), "cluster");
+    }
+}
+
+#[cfg(not(feature = "sentinel"))]
+#[test]
+fn the_url_of_sentinels_says_which_feature_to_turn_on() {
+    for scheme in [
+        "redis-sentinel",
+        "redis+sentinel",
+        "rediss-sentinel",
+        "rediss+sentinel",
+    ] {
+        assert_names_feature(&format!("{scheme}://a,b/service"), "sentinel");
+    }
 }
 
 #[cfg(not(feature = "redis"))]

@@ -1,0 +1,133 @@
+//! Removing what a pattern selects, from all masters, also while slots move between them.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use maestro_cache_core::{Outcome, Pattern, Result};
+
+use super::slots::{Owners, slot};
+use super::{Cluster, Node};
+use crate::call::{Deadline, Intent};
+use crate::clear::Scan;
+use crate::commands;
+use crate::request::Request;
+
+/// A key that is moved while its node is scanned may be missed: it was not yet there on the one and
+/// is no longer on the other. A scan of all nodes in which it stays where it is finds it, so this
+/// many find all keys but those that moved each time.
+const MOST_SCANS: usize = 3;
+
+impl Cluster {
+    pub(crate) async fn clear(
+        self: &Arc<Self>,
+        deadline: Deadline,
+        pattern: &Pattern,
+    ) -> Result<u64> {
+        let mut removed = 0;
+        let cleared = self.scan_until_calm(deadline, pattern, &mut removed).await;
+        match cleared {
+            Ok(()) => Ok(removed),
+            // A part is gone already, whatever became of the rest.
+            Err(error) if removed > 0 => Err(error.with_outcome(Outcome::Unknown)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn scan_until_calm(
+        self: &Arc<Self>,
+        deadline: Deadline,
+        pattern: &Pattern,
+        removed: &mut u64,
+    ) -> Result<()> {
+        let mut before = self.fresh_owners(deadline).await?;
+        for _ in 0..MOST_SCANS {
+            let masters = before.nodes();
+            let was_moving = any_is_moving(&masters, deadline).await?;
+            for node in &masters {
+                self.clear_node(node, deadline, pattern, removed).await?;
+            }
+            let is_moving = any_is_moving(&masters, deadline).await?;
+            let after = self.fresh_owners(deadline).await?;
+            if !was_moving && !is_moving && after.agree_with(&before) {
+                break;
+            }
+            before = after;
+        }
+        Ok(())
+    }
+
+    async fn fresh_owners(self: &Arc<Self>, deadline: Deadline) -> Result<Owners> {
+        self.draw(deadline).await?;
+        Ok(self.map.lock().owners.clone())
+    }
+
+    /// All that one node shows, removed wherever it is by then.
+    async fn clear_node(
+        self: &Arc<Self>,
+        node: &Node,
+        deadline: Deadline,
+        pattern: &Pattern,
+        removed: &mut u64,
+    ) -> Result<()> {
+        // All over one connection: a cursor is of no use to another server in its place.
+        let mut lease = node.server.lease_within(deadline).await?;
+        let mut scan = Scan::new(pattern);
+        while !scan.is_over() {
+            let step = scan.look();
+            let request = Request::Command(&step);
+            let reply = lease.exchange(deadline, Intent::Read, request).await?;
+            scan.take_in_keys(reply)?;
+            let unlinks = scan
+                .take_found()
+                .into_iter()
+                .map(|key| (slot(&key), commands::over_keys("UNLINK", &[key])));
+            let unlinked = self
+                .batch(deadline, Intent::Write, unlinks.collect())
+                .await?;
+            for reply in unlinked {
+                *removed += reply.count()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// True if a slot is on its way from one of the nodes or to it.
+async fn any_is_moving(nodes: &[Arc<Node>], deadline: Deadline) -> Result<bool> {
+    let mut question = commands::command("CLUSTER", 1, 5);
+    question.arg("NODES");
+    let request = Request::Command(&question);
+    let answers = nodes
+        .iter()
+        .map(|node| node.server.call(deadline, Intent::Read, request));
+    for answer in join_all(answers).await {
+        if answer?
+            .text_or_nothing()?
+            .lines()
+            .any(says_that_a_slot_moves)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A node shows the slots that it gives or takes in brackets, and only its own.
+fn says_that_a_slot_moves(line: &str) -> bool {
+    line.contains("myself") && line.contains(" [")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::says_that_a_slot_moves;
+
+    #[test]
+    fn slots_on_their_way_stand_in_brackets() {
+        let begin = "07c3 127.0.0.1:30004@31004 myself,master - 0 1426238317239 4 connected 0-5460";
+        assert!(!says_that_a_slot_moves(begin));
+        assert!(says_that_a_slot_moves(&format!("{begin} [93-<-292f]")));
+        assert!(says_that_a_slot_moves(&format!("{begin} [77->-e7d1]")));
+        let other = begin.replace("myself,", "");
+        assert!(!says_that_a_slot_moves(&format!("{other} [77->-e7d1]")));
+    }
+}

@@ -1,0 +1,231 @@
+//! A cluster: the nodes, which slot is whose, and calls that follow it
+//! ([the specification](https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/)).
+//!
+//! Each node is a server with connections, a breaker and deadlines like any other. What is here
+//! finds the right one. A redirection is a refusal that did nothing, so also what must not be sent
+//! twice follows it.
+
+mod batch;
+mod clear;
+mod redirect;
+mod slots;
+mod topology;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use maestro_cache_core::{Error, ErrorKind, Result};
+use parking_lot::Mutex;
+use redis::Pipeline;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+pub(crate) use batch::value_or_missing;
+pub(crate) use redirect::Redirect;
+pub(crate) use slots::slot;
+
+use crate::call::{Deadline, Intent};
+use crate::connect::{Address, Manner, Target};
+use crate::deployment::Slot;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::server::Server;
+use crate::settings::Links;
+use slots::Owners;
+
+/// How many redirections one call follows. A slot that moves gives one or two.
+const MOST_REDIRECTIONS: usize = 8;
+
+/// A cluster.
+pub(crate) struct Cluster {
+    name: Arc<str>,
+    seeds: Vec<Address>,
+    manner: Manner,
+    links: Links,
+    map: Mutex<Map>,
+    /// Wakes those who wait for another map.
+    changed: Notify,
+}
+
+/// A master.
+pub(crate) struct Node {
+    address: Address,
+    server: Server,
+}
+
+/// What is known of the cluster.
+struct Map {
+    nodes: HashMap<Address, Arc<Node>>,
+    owners: Owners,
+    /// How often the map was drawn anew, or could not be.
+    round: u64,
+    /// Why the last round failed.
+    failure: Option<Error>,
+    drawn: Option<Instant>,
+    cartographer: Option<JoinHandle<()>>,
+    is_closed: bool,
+}
+
+impl Cluster {
+    pub(crate) fn new(
+        name: Arc<str>,
+        seeds: Vec<Address>,
+        manner: Manner,
+        links: Links,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            seeds,
+            manner,
+            links,
+            map: Mutex::new(Map {
+                nodes: HashMap::new(),
+                owners: Owners::none(),
+                round: 0,
+                failure: None,
+                drawn: None,
+                cartographer: None,
+                is_closed: false,
+            }),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Sends the command to the node of the slot, wherever that is by now.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        slot: Slot,
+        deadline: Deadline,
+        intent: Intent,
+        request: Request<'_>,
+    ) -> Result<Reply> {
+        let mut node = self.owner(slot, deadline).await?;
+        let mut is_asked = false;
+        for _ in 0..MOST_REDIRECTIONS {
+            let answer = if is_asked {
+                asking(&node, deadline, intent, request).await
+            } else {
+                node.server.call(deadline, intent, request).await
+            };
+            let reply = match answer {
+                Ok(reply) => reply,
+                Err(error) => {
+                    self.draw_soon();
+                    return Err(error);
+                }
+            };
+            match reply.redirect(&node.address) {
+                None => return Ok(reply),
+                Some(Redirect::Moved(moved, address)) => {
+                    (node, is_asked) = (self.moved(moved, address)?, false);
+                    self.draw_soon();
+                }
+                Some(Redirect::Ask(address)) => {
+                    (node, is_asked) = (self.node(address)?, true);
+                }
+                Some(Redirect::Down) => {
+                    self.draw_soon();
+                    return Err(Error::new(
+                        ErrorKind::Unavailable,
+                        "the cluster has no master for this key at the moment; it is choosing one, \
+                         or it lost too many nodes",
+                    ));
+                }
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            "the nodes of the cluster send the call from one to the other; they do not agree on \
+             whose the key is",
+        ))
+    }
+
+    /// Asks each master the same, and returns the first error if there is one.
+    pub(crate) async fn ping(
+        self: &Arc<Self>,
+        deadline: Deadline,
+        request: Request<'_>,
+    ) -> Result<()> {
+        let masters = self.masters(deadline).await?;
+        let answers = masters
+            .iter()
+            .map(|node| node.server.call(deadline, Intent::Read, request));
+        for answer in futures_util::future::join_all(answers).await {
+            answer
+                .and_then(Reply::done)
+                .inspect_err(|_| self.draw_soon())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn close(&self) {
+        let mut map = self.map.lock();
+        map.is_closed = true;
+        for node in map.nodes.values() {
+            node.server.close();
+        }
+        drop(map);
+        self.changed.notify_waiters();
+    }
+
+    /// The node at the address, known before or not.
+    fn node(&self, address: Address) -> Result<Arc<Node>> {
+        let mut map = self.map.lock();
+        self.node_of(&mut map, address)
+    }
+
+    fn node_of(&self, map: &mut Map, address: Address) -> Result<Arc<Node>> {
+        if map.is_closed {
+            return Err(Error::closed());
+        }
+        if let Some(node) = map.nodes.get(&address) {
+            return Ok(Arc::clone(node));
+        }
+        let server = Server::new(
+            address.to_string().into(),
+            Target::Address(address.clone()),
+            self.manner.clone(),
+            self.links,
+        )?;
+        let node = Arc::new(Node {
+            address: address.clone(),
+            server,
+        });
+        map.nodes.insert(address, Arc::clone(&node));
+        Ok(node)
+    }
+
+    /// Believes a node that says whose a slot is.
+    fn moved(&self, slot: Slot, address: Address) -> Result<Arc<Node>> {
+        let mut map = self.map.lock();
+        let node = self.node_of(&mut map, address)?;
+        map.owners.set(slot, &node);
+        Ok(node)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Sends the command to a node that is about to get its slot and takes it on this word only.
+///
+/// Both go in one message, so that nobody else's command comes in between.
+async fn asking(
+    node: &Node,
+    deadline: Deadline,
+    intent: Intent,
+    request: Request<'_>,
+) -> Result<Reply> {
+    let Request::Command(command) = request else {
+        return node.server.call(deadline, intent, request).await;
+    };
+    let mut pipeline = Pipeline::with_capacity(2);
+    pipeline.cmd("ASKING").add_command(command.clone());
+    let request = Request::Pipeline(&pipeline);
+    let reply = node.server.call(deadline, intent, request).await?;
+    reply.last()
+}

@@ -1,0 +1,92 @@
+//! What a node says of a key that is not its own.
+
+use redis::ServerError;
+
+use crate::connect::Address;
+use crate::deployment::Slot;
+
+/// Where to go instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Redirect {
+    /// The slot is that node's, from now on.
+    Moved(Slot, Address),
+    /// The slot is on its way there, and so may the key be: for this call only.
+    Ask(Address),
+    /// Nowhere: the cluster does not serve the slot.
+    Down,
+}
+
+impl Redirect {
+    /// `asked` is the node that says so: one that knows no address for another means its own host.
+    pub(crate) fn new(error: &ServerError, asked: &Address) -> Option<Self> {
+        let words = error.details().unwrap_or_default();
+        match error.code() {
+            "MOVED" => read(words, asked).map(|(slot, address)| Self::Moved(slot, address)),
+            "ASK" => read(words, asked).map(|(_, address)| Self::Ask(address)),
+            "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" => Some(Self::Down),
+            _ => None,
+        }
+    }
+}
+
+/// `3999 127.0.0.1:6381`
+fn read(words: &str, asked: &Address) -> Option<(Slot, Address)> {
+    let (slot, address) = words.split_once(' ')?;
+    let (host, port) = address.trim().rsplit_once(':')?;
+    let host = match (host, asked) {
+        ("" | "?", Address::Tcp { host, .. }) => host.clone(),
+        _ => host.to_owned(),
+    };
+    let port = port.parse().ok()?;
+    Some((Slot(slot.parse().ok()?), Address::Tcp { host, port }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tcp(host: &str, port: u16) -> Address {
+        Address::Tcp {
+            host: host.to_owned(),
+            port,
+        }
+    }
+
+    fn read(line: &str) -> Option<Redirect> {
+        match redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap() {
+            redis::Value::ServerError(error) => Redirect::new(&error, &tcp("asked", 1)),
+            other => panic!("{line:?} was read as {other:?}"),
+        }
+    }
+
+    #[test]
+    fn redirections_are_told_from_other_refusals() {
+        let moved = |host| Some(Redirect::Moved(Slot(3999), tcp(host, 6381)));
+        assert_eq!(read("MOVED 3999 127.0.0.1:6381"), moved("127.0.0.1"));
+        assert_eq!(read("MOVED 3999 ::1:6381"), moved("::1"));
+        assert_eq!(
+            read("MOVED 3999 node.internal:6381"),
+            moved("node.internal")
+        );
+        assert_eq!(read("MOVED 3999 :6381"), moved("asked"));
+        assert_eq!(read("MOVED 3999 ?:6381"), moved("asked"));
+        assert_eq!(
+            read("ASK 3999 127.0.0.1:6381"),
+            Some(Redirect::Ask(tcp("127.0.0.1", 6381)))
+        );
+        assert_eq!(
+            read("CLUSTERDOWN The cluster is down"),
+            Some(Redirect::Down)
+        );
+        for other in [
+            "MOVED",
+            "MOVED x 127.0.0.1:6381",
+            "MOVED 1 127.0.0.1",
+            "MOVED 1 127.0.0.1:x",
+            "MOVED 99999 127.0.0.1:1",
+            "ERR other",
+        ] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Slots: the 16 384 parts of the key space, and whose they are.
+
+use std::sync::Arc;
+
+use super::Node;
+use crate::deployment::Slot;
+
+const SLOTS: u16 = 16_384;
+
+/// The slot of a key: that of the part in braces, if there is one and it is not empty.
+pub(crate) fn slot(key: &[u8]) -> Slot {
+    Slot(crc16::State::<crc16::XMODEM>::calculate(tag(key)) % SLOTS)
+}
+
+fn tag(key: &[u8]) -> &[u8] {
+    let position = |bytes: &[u8], wanted: u8| bytes.iter().position(|byte| *byte == wanted);
+    position(key, b'{')
+        .and_then(|open| key.get(open + 1..))
+        .and_then(|behind| behind.get(..position(behind, b'}')?))
+        .filter(|tag| !tag.is_empty())
+        .unwrap_or(key)
+}
+
+/// Whose each slot is.
+#[derive(Clone)]
+pub(super) struct Owners(Vec<Option<Arc<Node>>>);
+
+impl Owners {
+    pub(super) fn none() -> Self {
+        Self(vec![None; usize::from(SLOTS)])
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&Arc<Node>> {
+        self.0.get(usize::from(slot.0))?.as_ref()
+    }
+
+    pub(super) fn set(&mut self, slot: Slot, node: &Arc<Node>) {
+        self.set_range(slot.0, slot.0, node);
+    }
+
+    pub(super) fn set_range(&mut self, from: u16, to: u16, node: &Arc<Node>) {
+        let range = usize::from(from)..=usize::from(to);
+        for owner in self.0.get_mut(range).into_iter().flatten() {
+            *owner = Some(Arc::clone(node));
+        }
+    }
+
+    pub(super) fn are_none(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    /// Each owner once.
+    pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
+        let mut nodes: Vec<Arc<Node>> = Vec::new();
+        for owner in self.0.iter().flatten() {
+            // Slots come in long ranges, so nearly always it is the last one.
+            if !nodes.iter().rev().any(|known| Arc::ptr_eq(known, owner)) {
+                nodes.push(Arc::clone(owner));
+            }
+        }
+        nodes
+    }
+
+    /// Whether each slot is the same node's here and there.
+    pub(super) fn agree_with(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|(one, other)| {
+            one.as_ref().map(|node| &node.address) == other.as_ref().map(|node| &node.address)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_those_of_the_specification() {
+        // The check value of the specification, and what `CLUSTER KEYSLOT` says of the others.
+        assert_eq!(
+            crc16::State::<crc16::XMODEM>::calculate(b"123456789"),
+            0x31c3
+        );
+        for (key, expected) in [
+            ("foo", 12_182),
+            ("{user1000}.following", 3443),
+            ("{user1000}.followers", 3443),
+            ("", 0),
+        ] {
+            assert_eq!(slot(key.as_bytes()), Slot(expected), "{key}");
+        }
+    }
+
+    #[test]
+    fn only_the_first_braces_count_and_only_if_something_is_in_them() {
+        for (key, expected) in [
+            ("plain", "plain"),
+            ("{tag}rest", "tag"),
+            ("a{tag}b{other}", "tag"),
+            ("foo{}{bar}", "foo{}{bar}"),
+            ("foo{{bar}}zap", "{bar"),
+            ("foo{bar", "foo{bar"),
+            ("foo}bar{", "foo}bar{"),
+        ] {
+            assert_eq!(tag(key.as_bytes()), expected.as_bytes(), "{key}");
+        }
+    }
+}

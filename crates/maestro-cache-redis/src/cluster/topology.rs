@@ -1,0 +1,242 @@
+//! Drawing the map: which master has which slots.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use maestro_cache_core::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::slots::Owners;
+use super::{Cluster, Map, Node};
+use crate::call::{Deadline, Intent, late};
+use crate::commands;
+use crate::connect::Address;
+use crate::deployment::Slot;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::server::no_runtime;
+
+/// The shortest time between two drawings: while a cluster chooses a master, calls that fail ask for
+/// one after the other.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long one node may take to say what it knows, so that one that is frozen leaves time for others.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// A range of slots and the address of its master.
+#[derive(Debug, PartialEq, Eq)]
+struct Range {
+    from: u16,
+    to: u16,
+    master: Address,
+}
+
+impl Cluster {
+    /// The node of the slot. Draws the map if there is none, or if the slot is nobody's on it.
+    pub(super) async fn owner(
+        self: &Arc<Self>,
+        slot: Slot,
+        deadline: Deadline,
+    ) -> Result<Arc<Node>> {
+        if let Some(node) = self.map.lock().owners.get(slot) {
+            return Ok(Arc::clone(node));
+        }
+        self.draw(deadline).await?;
+        let map = self.map.lock();
+        match map.owners.get(slot) {
+            Some(node) => Ok(Arc::clone(node)),
+            None if map.is_closed => Err(Error::closed()),
+            None => Err(Error::new(
+                ErrorKind::Unavailable,
+                "the cluster has no node for this key; see its CLUSTER INFO",
+            )),
+        }
+    }
+
+    /// All masters with slots.
+    pub(super) async fn masters(self: &Arc<Self>, deadline: Deadline) -> Result<Vec<Arc<Node>>> {
+        let is_drawn = !self.map.lock().owners.are_none();
+        if !is_drawn {
+            self.draw(deadline).await?;
+        }
+        Ok(self.map.lock().owners.nodes())
+    }
+
+    /// Waits until the map was drawn once more, from now on. All who wait share one drawing, which
+    /// goes on when they go away.
+    pub(super) async fn draw(self: &Arc<Self>, deadline: Deadline) -> Result<()> {
+        if Handle::try_current().is_err() {
+            return Err(no_runtime());
+        }
+        let wanted = {
+            let map = self.map.lock();
+            // One that is under way may have been told before what is asked for now.
+            map.round + 1 + u64::from(map.is_being_drawn())
+        };
+        let drawn = async {
+            loop {
+                let mut changed = std::pin::pin!(self.changed.notified());
+                changed.as_mut().enable();
+                {
+                    let map = self.map.lock();
+                    if map.is_closed {
+                        return Err(Error::closed());
+                    }
+                    if map.round >= wanted {
+                        return map.failure.clone().map_or(Ok(()), Err);
+                    }
+                }
+                self.draw_soon();
+                changed.await;
+            }
+        };
+        match timeout_at(deadline.instant(), drawn).await {
+            Ok(drawn) => drawn,
+            Err(_) => Err(late(
+                "no node of the cluster said whose the key is within the deadline",
+            )),
+        }
+    }
+
+    /// Has the map drawn anew, in the background, unless that is under way.
+    pub(super) fn draw_soon(self: &Arc<Self>) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let mut map = self.map.lock();
+        if map.is_closed || map.is_being_drawn() {
+            return;
+        }
+        let due = map
+            .drawn
+            .map_or_else(Instant::now, |drawn| drawn + SHORTEST_PAUSE);
+        let cluster = Arc::downgrade(self);
+        map.cartographer = Some(runtime.spawn(async move {
+            sleep_until(due).await;
+            draw_once(cluster).await;
+        }));
+    }
+
+    /// Those who may know: the masters, and the seeds of the URL.
+    fn witnesses(&self) -> Vec<Arc<Node>> {
+        let mut map = self.map.lock();
+        let mut witnesses = map.owners.nodes();
+        for seed in &self.seeds {
+            if let Ok(node) = self.node_of(&mut map, seed.clone())
+                && !witnesses.iter().any(|known| Arc::ptr_eq(known, &node))
+            {
+                witnesses.push(node);
+            }
+        }
+        // Another one first each time, so that one that is wrong does not stay so.
+        let start = usize::try_from(map.round).unwrap_or(0) % witnesses.len().max(1);
+        witnesses.rotate_left(start);
+        witnesses
+    }
+
+    fn learn(&self, drawn: Result<Vec<Range>>) {
+        let mut map = self.map.lock();
+        map.round += 1;
+        map.drawn = Some(Instant::now());
+        map.failure = match drawn.and_then(|ranges| self.apply(&mut map, ranges)) {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::warn!(
+                    target: "maestro_cache::redis",
+                    cluster = &*self.name,
+                    kind = ?error.kind(),
+                    "the nodes of the cluster cannot be listed"
+                );
+                Some(error)
+            }
+        };
+        drop(map);
+        self.changed.notify_waiters();
+    }
+
+    fn apply(&self, map: &mut Map, ranges: Vec<Range>) -> Result<()> {
+        let mut owners = Owners::none();
+        for range in ranges {
+            let node = self.node_of(map, range.master)?;
+            owners.set_range(range.from, range.to, &node);
+        }
+        // Nodes without slots go, and their connections once the calls under way are over.
+        let masters = owners.nodes();
+        map.nodes
+            .retain(|_, node| masters.iter().any(|master| Arc::ptr_eq(master, node)));
+        map.owners = owners;
+        Ok(())
+    }
+}
+
+impl Map {
+    fn is_being_drawn(&self) -> bool {
+        self.cartographer
+            .as_ref()
+            .is_some_and(|task| !task.is_finished())
+    }
+}
+
+/// Asks one witness after the other. Holds the cluster only in between, so that it may be dropped.
+async fn draw_once(cluster: Weak<Cluster>) {
+    let Some(witnesses) = cluster.upgrade().map(|cluster| cluster.witnesses()) else {
+        return;
+    };
+    let mut drawn = Err(Error::closed());
+    for witness in witnesses {
+        drawn = ask(&witness).await;
+        if drawn.is_ok() {
+            break;
+        }
+    }
+    if let Some(cluster) = cluster.upgrade() {
+        cluster.learn(drawn);
+    }
+}
+
+async fn ask(witness: &Node) -> Result<Vec<Range>> {
+    let mut question = commands::command("CLUSTER", 1, 5);
+    question.arg("SLOTS");
+    let deadline = Deadline::after(PATIENCE);
+    let request = Request::Command(&question);
+    let reply = witness.server.call(deadline, Intent::Read, request).await?;
+    read(reply, &witness.address)
+}
+
+/// Each range is its ends, its master, and its replicas.
+fn read(reply: Reply, asked: &Address) -> Result<Vec<Range>> {
+    let unreadable = || {
+        Error::new(
+            ErrorKind::Backend,
+            "the answer to CLUSTER SLOTS cannot be read; is there a proxy in between?",
+        )
+    };
+    let mut ranges = Vec::new();
+    for range in reply.many()? {
+        let mut parts = range.many()?.into_iter();
+        let (Some(from), Some(to), Some(master)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(unreadable());
+        };
+        let mut master = master.many()?.into_iter();
+        let (Some(host), Some(port)) = (master.next(), master.next()) else {
+            return Err(unreadable());
+        };
+        let slot = |reply: Reply| u16::try_from(reply.integer()?).map_err(|_| unreadable());
+        let host = match (host.text_or_nothing()?, asked) {
+            // So a node says that it does not know its own name.
+            (name, Address::Tcp { host, .. }) if name.is_empty() || name == "?" => host.clone(),
+            (name, _) => name,
+        };
+        ranges.push(Range {
+            from: slot(from)?,
+            to: slot(to)?,
+            master: Address::Tcp {
+                host,
+                port: slot(port)?,
+            },
+        });
+    }
+    Ok(ranges)
+}

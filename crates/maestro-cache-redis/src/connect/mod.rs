@@ -1,0 +1,197 @@
+//! Making a connection: finding the server, opening a stream, greeting.
+
+mod address;
+mod pulse;
+#[cfg(feature = "sentinel")]
+mod sentinel;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
+
+use std::sync::Arc;
+
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
+use maestro_cache_core::{Error, Result};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo};
+use tokio::task::JoinHandle;
+
+pub(crate) use address::Address;
+pub(crate) use pulse::Pulse;
+#[cfg(feature = "sentinel")]
+pub(crate) use sentinel::Sentinels;
+#[cfg(feature = "tls")]
+pub(crate) use tls::Tls;
+
+use crate::lost;
+
+/// Who one is on a server.
+#[derive(Clone, Default)]
+pub(crate) struct Login {
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<String>,
+}
+
+/// How to speak to servers, wherever they are.
+#[derive(Clone, Default)]
+pub(crate) struct Manner {
+    pub(crate) login: Login,
+    pub(crate) db: i64,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
+}
+
+/// Which server to connect to.
+pub(crate) enum Target {
+    Address(Address),
+    /// The one that the sentinels call the master, asked anew for each connection.
+    #[cfg(feature = "sentinel")]
+    Master(Sentinels),
+}
+
+impl Manner {
+    /// The same manner for somebody else, who has no databases.
+    #[cfg(feature = "sentinel")]
+    pub(crate) fn with_login(&self, login: Login) -> Self {
+        let mut manner = self.clone();
+        manner.login = login;
+        manner.db = 0;
+        manner
+    }
+}
+
+impl Target {
+    /// Whether the next connection may be to another server.
+    pub(crate) fn may_move(&self) -> bool {
+        match self {
+            Self::Address(_) => false,
+            #[cfg(feature = "sentinel")]
+            Self::Master(_) => true,
+        }
+    }
+}
+
+/// Makes connections to a server.
+pub(crate) struct Connector {
+    target: Target,
+    manner: Manner,
+}
+
+/// A connection: its front, which is cloned for each call, and what drives it.
+pub(crate) struct Connection {
+    pub(crate) commands: MultiplexedConnection,
+    pub(crate) driver: Arc<Driver>,
+}
+
+/// The task that reads and writes. It ends with the last one who holds it.
+pub(crate) struct Driver {
+    task: JoinHandle<()>,
+    pulse: Arc<Pulse>,
+}
+
+impl Connector {
+    pub(crate) fn new(target: Target, manner: Manner) -> Self {
+        Self { target, manner }
+    }
+
+    /// One attempt. It has no time limit of its own.
+    async fn connect(&self) -> Result<Connection> {
+        match &self.target {
+            Target::Address(address) => self.manner.connect(address).await,
+            #[cfg(feature = "sentinel")]
+            Target::Master(sentinels) => {
+                let master = sentinels.master().await?;
+                let connection = self.manner.connect(&master).await?;
+                sentinel::demand_a_master(connection).await
+            }
+        }
+    }
+}
+
+impl Manner {
+    /// Opens a stream and greets.
+    async fn connect(&self, address: &Address) -> Result<Connection> {
+        let stream = self.open(address).await?;
+        let (stream, pulse) = pulse::Watched::new(stream);
+        // The driver's own time limit is off: one deadline spans the whole call, and the half a
+        // second that is the default would cut it short.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let (commands, driver) =
+            MultiplexedConnection::new_with_config(&self.greeting(), stream, config)
+                .await
+                .map_err(|error| lost::greeting(&error))?;
+        Ok(Connection {
+            commands,
+            driver: Arc::new(Driver {
+                task: tokio::spawn(driver),
+                pulse,
+            }),
+        })
+    }
+
+    async fn open(&self, address: &Address) -> Result<stream::BoxedStream> {
+        let opened = stream::open(address).await?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return tls.wrap(opened, address).await;
+        }
+        Ok(opened)
+    }
+
+    /// RESP3, since its greeting keeps the server's own error code, where the older one only says
+    /// that the password was refused. `CLIENT SETINFO` is left out, since users with few rights may
+    /// not run it.
+    fn greeting(&self) -> RedisConnectionInfo {
+        let mut greeting = RedisConnectionInfo::default()
+            .set_db(self.db)
+            .set_protocol(ProtocolVersion::RESP3)
+            .set_skip_set_lib_name();
+        if let Some(user) = &self.login.user {
+            greeting = greeting.set_username(user.as_str());
+        }
+        if let Some(password) = &self.login.password {
+            greeting = greeting.set_password(password.as_str());
+        }
+        greeting
+    }
+}
+
+impl Driver {
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// True once nothing can be sent any more: the link broke, or the runtime of the task is gone.
+    pub(crate) fn is_over(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Ends it now. Whoever waits for an answer is told that the connection broke.
+    pub(crate) fn end(&self) {
+        self.task.abort();
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The pool makes connections with this, and bounds their number. None is ever handed back to it:
+/// each stays checked out for as long as it lives. (One that arrives when the supervisor is gone is.)
+impl Manager for Connector {
+    type Type = Connection;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Connection> {
+        self.connect().await
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Error> {
+        if connection.driver.is_over() {
+            return Err(RecycleError::message("the link broke"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! Asking sentinels who the master is
+//! ([Redis Sentinel](https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/)).
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use maestro_cache_core::{Error, ErrorKind, Result};
+use redis::Value;
+use tokio::time::timeout;
+
+use super::{Address, Connection, Manner};
+use crate::{classify, lost};
+
+/// The sentinels of a service.
+pub(crate) struct Sentinels {
+    addresses: Vec<Address>,
+    service: String,
+    manner: Manner,
+    /// How long one of them may take, so that one that is silent leaves time for the others.
+    patience: Duration,
+    /// The one that answered last is asked first.
+    first: AtomicUsize,
+}
+
+impl Sentinels {
+    /// `connect_timeout` is for all of them and the master together.
+    pub(crate) fn new(
+        addresses: Vec<Address>,
+        service: String,
+        manner: Manner,
+        connect_timeout: Duration,
+    ) -> Self {
+        let shares = u32::try_from(addresses.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
+        Self {
+            addresses,
+            service,
+            manner,
+            patience: connect_timeout / shares,
+            first: AtomicUsize::new(0),
+        }
+    }
+
+    /// The address of the master, by the first sentinel that knows it.
+    pub(super) async fn master(&self) -> Result<Address> {
+        let first = self.first.load(Ordering::Relaxed);
+        let mut failure = None;
+        for (at, address) in self
+            .addresses
+            .iter()
+            .enumerate()
+            .cycle()
+            .skip(first)
+            .take(self.addresses.len())
+        {
+            match timeout(self.patience, self.ask(address)).await {
+                Ok(Ok(master)) => {
+                    self.first.store(at, Ordering::Relaxed);
+                    return Ok(master);
+                }
+                Ok(Err(error)) => failure = Some(error),
+                Err(_) => failure = failure.or_else(|| Some(lost::silent())),
+            }
+        }
+        Err(failure.unwrap_or_else(|| self.unknown()))
+    }
+
+    async fn ask(&self, address: &Address) -> Result<Address> {
+        let mut connection = self.manner.connect(address).await?;
+        let mut question = redis::cmd("SENTINEL");
+        question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
+        let answer = connection.commands.send_packed_command(&question).await;
+        match answer.map_err(|error| lost::request(&error))? {
+            Value::Array(parts) => match parts.as_slice() {
+                [Value::BulkString(host), Value::BulkString(port)] => address_of(host, port),
+                _ => None,
+            }
+            .ok_or_else(not_a_sentinel),
+            Value::Nil => Err(self.unknown()),
+            Value::ServerError(error) => Err(classify::refusal(&error)),
+            _ => Err(not_a_sentinel()),
+        }
+    }
+
+    fn unknown(&self) -> Error {
+        Error::new(
+            ErrorKind::Config,
+            format!(
+                "the sentinels know no master called `{}`; check the service in the URL",
+                self.service.escape_debug()
+            ),
+        )
+    }
+}
+
+fn address_of(host: &[u8], port: &[u8]) -> Option<Address> {
+    Some(Address::Tcp {
+        host: std::str::from_utf8(host).ok()?.to_owned(),
+        port: std::str::from_utf8(port).ok()?.parse().ok()?,
+    })
+}
+
+fn not_a_sentinel() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "what answers at the address of a sentinel is none; check the hosts and ports of the URL",
+    )
+}
+
+/// Sentinels may still name a master that was just demoted. A user who may not ask for the role is
+/// taken to be right: a replica then refuses the first write.
+pub(super) async fn demand_a_master(mut connection: Connection) -> Result<Connection> {
+    let answer = connection
+        .commands
+        .send_packed_command(&redis::cmd("ROLE"))
+        .await;
+    let is_replica = match answer.map_err(|error| lost::request(&error))? {
+        Value::Array(parts) => {
+            matches!(parts.first(), Some(Value::BulkString(role)) if role == b"slave")
+        }
+        _ => false,
+    };
+    if is_replica {
+        return Err(Error::new(
+            ErrorKind::NotWritable,
+            "the sentinels have not chosen a new master yet; the one that they name is a replica",
+        ));
+    }
+    Ok(connection)
+}

@@ -1,0 +1,126 @@
+//! Where calls go: to one server, or to the nodes of a cluster.
+
+use std::sync::Arc;
+
+use maestro_cache_core::{Pattern, Result};
+
+use crate::call::{Deadline, Intent};
+#[cfg(feature = "cluster")]
+use crate::cluster::Cluster;
+use crate::commands;
+#[cfg(feature = "sentinel")]
+use crate::connect::Sentinels;
+use crate::connect::Target;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::server::Server;
+use crate::settings::{Servers, Settings};
+
+/// The servers behind a cache.
+pub(crate) enum Deployment {
+    Server(Server),
+    #[cfg(feature = "cluster")]
+    Cluster(Arc<Cluster>),
+}
+
+/// What decides on the node of a key. Of no meaning where there is one server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot(pub(crate) u16);
+
+impl Slot {
+    /// For what goes to the one server that there is.
+    pub(crate) const ANY: Self = Self(0);
+}
+
+impl Deployment {
+    pub(crate) fn new(settings: Settings) -> Result<Self> {
+        let Settings {
+            servers,
+            manner,
+            links,
+            name,
+            ..
+        } = settings;
+        let server = |target| Server::new(Arc::clone(&name), target, manner.clone(), links);
+        Ok(match servers {
+            Servers::One(address) => Self::Server(server(Target::Address(address))?),
+            #[cfg(feature = "sentinel")]
+            Servers::Sentinels {
+                sentinels,
+                service,
+                manner,
+            } => {
+                let sentinels = Sentinels::new(sentinels, service, manner, links.connect_timeout);
+                Self::Server(server(Target::Master(sentinels))?)
+            }
+            #[cfg(feature = "cluster")]
+            Servers::Cluster(seeds) => Self::Cluster(Cluster::new(name, seeds, manner, links)),
+        })
+    }
+
+    /// The slot of the key, where there are any.
+    #[cfg_attr(not(feature = "cluster"), allow(unused_variables))] // One server has none.
+    pub(crate) fn slot(&self, key: &str) -> Slot {
+        match self {
+            Self::Server(_) => Slot::ANY,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => crate::cluster::slot(key.as_bytes()),
+        }
+    }
+
+    /// Sends the request to the node of the slot.
+    #[cfg_attr(not(feature = "cluster"), allow(unused_variables))] // One server has none.
+    pub(crate) async fn call(
+        &self,
+        slot: Slot,
+        deadline: Deadline,
+        intent: Intent,
+        request: Request<'_>,
+    ) -> Result<Reply> {
+        match self {
+            Self::Server(server) => server.call(deadline, intent, request).await,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => cluster.call(slot, deadline, intent, request).await,
+        }
+    }
+
+    /// Removes every selected key and counts those that were there.
+    pub(crate) async fn clear(&self, deadline: Deadline, pattern: &Pattern) -> Result<u64> {
+        match pattern.as_literal() {
+            // Without a wildcard there is one key to remove, or, for a bare prefix, none.
+            Some(key) if pattern.selects(&key) => {
+                let slot = std::str::from_utf8(&key).map_or(Slot::ANY, |key| self.slot(key));
+                let unlink = commands::over_keys("UNLINK", &[key]);
+                let request = Request::Command(&unlink);
+                self.call(slot, deadline, Intent::Write, request)
+                    .await?
+                    .count()
+            }
+            Some(_) => Ok(0),
+            None => match self {
+                Self::Server(server) => server.clear(deadline, pattern).await,
+                #[cfg(feature = "cluster")]
+                Self::Cluster(cluster) => cluster.clear(deadline, pattern).await,
+            },
+        }
+    }
+
+    /// Asks the server, or each master of the cluster, whether it answers.
+    pub(crate) async fn ping(&self, deadline: Deadline) -> Result<()> {
+        let ping = commands::command("PING", 0, 0);
+        let request = Request::Command(&ping);
+        match self {
+            Self::Server(server) => server.call(deadline, Intent::Read, request).await?.done(),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => cluster.ping(deadline, request).await,
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        match self {
+            Self::Server(server) => server.close(),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => cluster.close(),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! How many calls are under way, and when there are too many.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use maestro_cache_core::{Error, ErrorKind, Result};
+
+/// Counts the calls under way and refuses those beyond a bound.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    most: usize,
+    now: AtomicUsize,
+}
+
+/// The place of one call; free again when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Permit<'a>(&'a InFlight);
+
+impl InFlight {
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            most,
+            now: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn enter(&self) -> Result<Permit<'_>> {
+        let permit = Permit(self);
+        // One that is refused is counted for a moment too; at the bound that makes no difference.
+        if self.now.fetch_add(1, Ordering::Relaxed) >= self.most {
+            return Err(Error::new(
+                ErrorKind::Rejected,
+                "as many calls as may be under way already wait for the server; find out why it is \
+                 slow, ask for less at once, or raise `max_in_flight`",
+            ));
+        }
+        Ok(permit)
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_beyond_the_bound_are_refused_until_others_end() {
+        let calls = InFlight::new(2);
+        let first = calls.enter().unwrap();
+        let _second = calls.enter().unwrap();
+        for _ in 0..10 {
+            assert_eq!(calls.enter().unwrap_err().kind(), ErrorKind::Rejected);
+        }
+        drop(first);
+        let _third = calls.enter().unwrap();
+        assert!(calls.enter().is_err());
+    }
+}

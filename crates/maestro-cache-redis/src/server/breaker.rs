@@ -1,0 +1,208 @@
+//! When the next connection may be asked for, and what callers are told until then: the breaker
+//! and the back-off, in one state machine.
+//!
+//! It knows neither clock nor chance: both are told to it.
+
+use std::time::Duration;
+
+use maestro_cache_core::{Error, ErrorKind};
+use tokio::time::Instant;
+
+/// The shortest and the longest pause between two attempts to connect.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The longest pause after an attempt that took its whole time. That was most of a pause already,
+/// and a server that was frozen is well again without a sign.
+const LONGEST_PAUSE_AFTER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The shortest pause after a refusal that only people can mend, such as a wrong password. Servers
+/// log these, and some count them.
+const SHORTEST_PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(550);
+
+/// How long a connection is not doubted again after it was doubted and had only been slow.
+const PAUSE_AFTER_WRONG_DOUBT: Duration = Duration::from_secs(2);
+
+/// What callers are told while there is no connection, and when the next attempt is due.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    state: State,
+    /// No connection is doubted before.
+    doubt_after: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing speaks against connecting. Callers wait for it.
+    Closed,
+    /// The last attempt failed. Callers are told why, at once.
+    Open {
+        cause: Error,
+        /// When the first attempt failed.
+        since: Instant,
+        next: Instant,
+    },
+}
+
+impl Breaker {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Closed,
+            doubt_after: None,
+        }
+    }
+
+    /// Why callers are refused; none if they are not.
+    pub(super) fn cause(&self) -> Option<&Error> {
+        match &self.state {
+            State::Closed => None,
+            State::Open { cause, .. } => Some(cause),
+        }
+    }
+
+    pub(super) fn may_connect(&self, now: Instant) -> bool {
+        match &self.state {
+            State::Closed => true,
+            State::Open { next, .. } => now >= *next,
+        }
+    }
+
+    /// Whether a connection that is silent may be doubted, which costs another one.
+    pub(super) fn may_doubt(&self, now: Instant) -> bool {
+        self.doubt_after.is_none_or(|after| now >= after)
+    }
+
+    /// A connection works. Returns how long there was none.
+    pub(super) fn connected(&mut self, now: Instant) -> Option<Duration> {
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Closed => None,
+            State::Open { since, .. } => Some(now.saturating_duration_since(since)),
+        }
+    }
+
+    /// A connection was doubted, and had only been slow.
+    pub(super) fn doubted_wrongly(&mut self, now: Instant) {
+        self.doubt_after = Some(now + PAUSE_AFTER_WRONG_DOUBT);
+    }
+
+    /// An attempt to connect failed. `chance` is a number from 0 to 1, evenly distributed. Returns
+    /// whether it is the first failure after a success.
+    pub(super) fn failed(&mut self, now: Instant, cause: Error, chance: f64) -> bool {
+        let since = match &self.state {
+            State::Closed => now,
+            State::Open { since, .. } => *since,
+        };
+        let down_for = now.saturating_duration_since(since);
+        let next = now + pause(cause.kind(), down_for, chance);
+        let is_first = matches!(self.state, State::Closed);
+        self.state = State::Open { cause, since, next };
+        is_first
+    }
+}
+
+/// How long to wait before the next attempt, by what the last one ended with.
+///
+/// Full jitter: any time up to a ceiling, so that those who lost a server together do not come back
+/// together. The ceiling is half of the time since the first failure, so it grows exponentially,
+/// and whoever was gone for two seconds is found again within one.
+fn pause(kind: ErrorKind, down_for: Duration, chance: f64) -> Duration {
+    let (shortest, longest) = match kind {
+        ErrorKind::Timeout => (SHORTEST_PAUSE, LONGEST_PAUSE_AFTER_TIMEOUT),
+        ErrorKind::Authentication | ErrorKind::PermissionDenied | ErrorKind::Config => {
+            (SHORTEST_PAUSE_AFTER_REFUSAL, LONGEST_PAUSE)
+        }
+        // A replica becomes a master, and a server has read its data, without a sign.
+        ErrorKind::NotWritable | ErrorKind::Loading => {
+            (SHORTEST_PAUSE, LONGEST_PAUSE_AFTER_TIMEOUT)
+        }
+        _ => (Duration::ZERO, LONGEST_PAUSE),
+    };
+    let ceiling = (down_for / 2).clamp(SHORTEST_PAUSE, longest);
+    shortest.max(ceiling.mul_f64(chance.clamp(0.0, 1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: ErrorKind) -> Error {
+        Error::new(kind, "of a test")
+    }
+
+    /// The attempts of so many seconds during which all fail, each pause as long as chance has it.
+    fn attempts(kind: ErrorKind, seconds: u64, chance: f64) -> Vec<Duration> {
+        let began = Instant::now();
+        let (mut breaker, mut now) = (Breaker::new(), began);
+        let mut attempts = Vec::new();
+        while now < began + Duration::from_secs(seconds) {
+            if breaker.may_connect(now) {
+                attempts.push(now - began);
+                breaker.failed(now, error(kind), chance);
+            }
+            now += Duration::from_millis(1);
+        }
+        attempts
+    }
+
+    #[test]
+    fn pauses_grow_up_to_the_longest_and_are_never_longer() {
+        let attempts = attempts(ErrorKind::Unavailable, 60, 1.0);
+        let pauses: Vec<_> = attempts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(pauses[0], SHORTEST_PAUSE);
+        assert!(pauses.is_sorted(), "{pauses:?}");
+        assert_eq!(*pauses.last().unwrap(), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn whoever_was_gone_for_a_time_is_asked_again_within_half_of_it() {
+        for chance in [0.1, 0.5, 1.0] {
+            let attempts = attempts(ErrorKind::Unavailable, 60, chance);
+            for pair in attempts.windows(2) {
+                let longest = (pair[0] / 2).max(SHORTEST_PAUSE) + Duration::from_millis(1);
+                assert!(pair[1] - pair[0] <= longest, "{pair:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_password_is_tried_less_than_twice_a_second_whatever_the_chance() {
+        let attempts = attempts(ErrorKind::Authentication, 20, 0.0);
+        for trio in attempts.windows(3) {
+            assert!(trio[2] - trio[0] > Duration::from_secs(1), "{trio:?}");
+        }
+    }
+
+    #[test]
+    fn after_a_timeout_it_takes_a_second_at_most() {
+        let attempts = attempts(ErrorKind::Timeout, 60, 1.0);
+        for pair in attempts.windows(2) {
+            assert!(pair[1] - pair[0] <= LONGEST_PAUSE_AFTER_TIMEOUT, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn callers_are_told_the_last_cause_until_a_connection_works() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new();
+        assert!(breaker.cause().is_none() && breaker.may_connect(now));
+        assert!(breaker.failed(now, error(ErrorKind::Unavailable), 1.0));
+        assert!(!breaker.failed(now, error(ErrorKind::Authentication), 1.0));
+        let cause = breaker.cause().map(Error::kind);
+        assert_eq!(cause, Some(ErrorKind::Authentication));
+        assert!(!breaker.may_connect(now));
+        let later = now + Duration::from_secs(3);
+        assert_eq!(breaker.connected(later), Some(Duration::from_secs(3)));
+        assert!(breaker.cause().is_none() && breaker.may_connect(later));
+        assert_eq!(breaker.connected(later), None);
+    }
+
+    #[test]
+    fn a_wrong_doubt_is_not_repeated_at_once() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new();
+        assert!(breaker.may_doubt(now));
+        breaker.doubted_wrongly(now);
+        assert!(!breaker.may_doubt(now + Duration::from_secs(1)));
+        assert!(breaker.may_doubt(now + PAUSE_AFTER_WRONG_DOUBT));
+    }
+}

@@ -1,0 +1,156 @@
+//! One connection in its place: held for as long as it lives, shared by all callers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redis::RedisResult;
+use redis::aio::MultiplexedConnection;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use crate::connect::{Connection, Driver};
+use crate::request::Request;
+
+/// How many calls have to give up in a row before a link is doubted earlier than for its silence.
+const TIMEOUTS_OF_A_DOUBT: u32 = 3;
+
+/// And how long it has to be silent by then. Callers with a deadline of a millisecond would doubt a
+/// healthy one otherwise, whenever its server is busy for three of them.
+const SILENCE_OF_A_DOUBT: Duration = Duration::from_millis(100);
+
+/// A connection that callers share. What it takes in the pool is the supervisor's to hold: a call
+/// that is never polled again would keep it for ever.
+pub(super) struct Link {
+    /// Later ones have higher numbers.
+    number: u64,
+    commands: MultiplexedConnection,
+    driver: Arc<Driver>,
+    /// Silent for so long that another one is asked for; no new call is sent over it meanwhile.
+    doubted: AtomicBool,
+}
+
+impl Link {
+    pub(super) fn new(number: u64, connection: &Connection) -> Self {
+        Self {
+            number,
+            commands: connection.commands.clone(),
+            driver: Arc::clone(&connection.driver),
+            doubted: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.driver.is_over()
+    }
+
+    /// Whether a call may be sent over it.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.is_broken() && !self.is_doubted()
+    }
+
+    /// Whether it is doubted. One that gives a sign of life no longer is.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.doubted.load(Ordering::Acquire)
+            && self.driver.pulse().silent_for(Instant::now()).is_some()
+    }
+
+    pub(super) fn doubt(&self) {
+        self.doubted.store(true, Ordering::Release);
+    }
+
+    pub(super) fn trust(&self) {
+        self.doubted.store(false, Ordering::Release);
+    }
+
+    /// Whether it has been silent for so long that another connection should be asked for.
+    pub(super) fn deserves_doubt(&self, now: Instant, patience: Duration) -> bool {
+        let pulse = self.driver.pulse();
+        let limit = if pulse.timeouts() >= TIMEOUTS_OF_A_DOUBT {
+            SILENCE_OF_A_DOUBT.min(patience)
+        } else {
+            patience
+        };
+        pulse.silent_for(now).is_some_and(|silent| silent >= limit)
+    }
+
+    /// Makes an idle link say something, so that one that died is found before a caller needs it.
+    /// A refusal is as good an answer as any, so this takes no rights.
+    pub(super) fn beat(&self, now: Instant, every: Duration, patience: Duration) {
+        let pulse = self.driver.pulse();
+        if pulse.silent_for(now).is_none() && pulse.idle_for(now) >= every {
+            let mut commands = self.commands.clone();
+            tokio::spawn(async move {
+                let ping = redis::cmd("PING");
+                // What is in the answer, or whether there is one, the pulse tells.
+                let _ = timeout(patience, commands.send_packed_command(&ping)).await;
+            });
+        }
+    }
+
+    /// Ends it now. Whoever waits for an answer is told that the connection broke.
+    pub(super) fn end(&self) {
+        self.driver.end();
+    }
+}
+
+/// A link in the hands of one caller.
+pub(crate) struct Lease {
+    link: Arc<Link>,
+    commands: MultiplexedConnection,
+    /// How many links had been made by then.
+    made: u64,
+    /// Wakes the supervisor.
+    wake: Arc<Notify>,
+}
+
+impl Lease {
+    pub(super) fn new(link: &Arc<Link>, made: u64, wake: &Arc<Notify>) -> Self {
+        Self {
+            made,
+            commands: link.commands.clone(),
+            link: Arc::clone(link),
+            wake: Arc::clone(wake),
+        }
+    }
+
+    /// Sends the request and waits for the answer, a refusal of the server among them. An error
+    /// means that the connection is lost.
+    pub(crate) async fn send(&mut self, request: Request<'_>) -> RedisResult<redis::Value> {
+        let answer = match request {
+            Request::Command(command) => self.commands.send_packed_command(command).await,
+            Request::Pipeline(pipeline) => self
+                .commands
+                .send_packed_commands(pipeline, 0, pipeline.len())
+                .await
+                .map(redis::Value::Array),
+        };
+        if answer.is_err() {
+            // Also where the driver lives on, as after an answer that it cannot read.
+            self.give_up();
+        }
+        answer
+    }
+
+    /// How many connections had been made when this one was leased. They may all break together.
+    pub(crate) fn made(&self) -> u64 {
+        self.made
+    }
+
+    /// To be told when the deadline of a request passed before the answer came.
+    pub(crate) fn timed_out(&self) {
+        if self.link.driver.pulse().timed_out() >= TIMEOUTS_OF_A_DOUBT {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Ends the connection for everybody: it is of no use, as one to a master that was demoted.
+    pub(crate) fn give_up(&self) {
+        self.link.end();
+        self.wake.notify_one();
+    }
+}

@@ -1,0 +1,227 @@
+//! One server, and the few connections to it that all callers share.
+
+mod breaker;
+mod link;
+mod supervisor;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use deadpool::managed::{Object, Pool};
+use maestro_cache_core::{Error, ErrorKind, Result};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, yield_now};
+
+pub(crate) use link::Lease;
+
+use crate::connect::{Connector, Manner, Target};
+use crate::settings::Links;
+use breaker::Breaker;
+use link::Link;
+
+/// One server. Dropping it ends its connections once the calls under way are over.
+pub(crate) struct Server {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// What it is called, for people.
+    name: Arc<str>,
+    connect_timeout: Duration,
+    /// One more than there are places, for the one that is to replace another.
+    pool: Pool<Connector>,
+    state: Mutex<State>,
+    turn: AtomicUsize,
+    follows_the_master: bool,
+    /// Wakes those who wait for a connection.
+    changed: Notify,
+    /// Wakes the supervisor.
+    wake: Arc<Notify>,
+}
+
+/// What callers and the supervisor meet in.
+struct State {
+    places: Box<[Option<Seated>]>,
+    /// How many links were made. Each has its number, from 1.
+    made: u64,
+    breaker: Breaker,
+    supervisor: Option<JoinHandle<()>>,
+    is_closed: bool,
+}
+
+/// A link in its place.
+struct Seated {
+    link: Arc<Link>,
+    /// What it takes in the pool. Always there until this is dropped.
+    seat: Option<Object<Connector>>,
+}
+
+impl Seated {
+    fn new(number: u64, connection: Object<Connector>) -> Self {
+        Self {
+            link: Arc::new(Link::new(number, &connection)),
+            seat: Some(connection),
+        }
+    }
+}
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        // A plain drop would hand it back to the pool, which would give it out again.
+        self.seat.take().map(Object::take);
+    }
+}
+
+impl Server {
+    pub(crate) fn new(
+        name: Arc<str>,
+        target: Target,
+        manner: Manner,
+        links: Links,
+    ) -> Result<Self> {
+        let follows_the_master = target.may_move();
+        let pool = Pool::builder(Connector::new(target, manner))
+            .max_size(links.connections + 1)
+            .build()
+            .map_err(|_| Error::new(ErrorKind::Config, "the pool of connections is unusable"))?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                name,
+                connect_timeout: links.connect_timeout,
+                pool,
+                state: Mutex::new(State {
+                    places: (0..links.connections).map(|_| None).collect(),
+                    made: 0,
+                    breaker: Breaker::new(),
+                    supervisor: None,
+                    is_closed: false,
+                }),
+                turn: AtomicUsize::new(0),
+                follows_the_master,
+                changed: Notify::new(),
+                wake: Arc::new(Notify::new()),
+            }),
+        })
+    }
+
+    /// A connection, by turns. Where there is none yet, this waits for one; while the server is
+    /// down, it fails at once with the cause.
+    ///
+    /// Connecting is none of the caller's business: it goes on when the caller goes away, and all
+    /// who wait share one attempt.
+    pub(crate) async fn lease(&self) -> Result<Lease> {
+        self.lease_made_after(0).await
+    }
+
+    /// A connection that was made when there had been so many already, or any if none can be made.
+    ///
+    /// When one breaks, the others often do in the same moment, and it takes another one to be found
+    /// out: so a call that is repeated goes over a new one.
+    pub(crate) async fn lease_made_after(&self, made: u64) -> Result<Lease> {
+        match self.lease_now(made) {
+            Ok(Some(lease)) => return Ok(lease),
+            Ok(None) => {}
+            Err(error) => {
+                // A caller who tries again and again would starve a runtime of one thread, and with
+                // it the supervisor.
+                yield_now().await;
+                return Err(error);
+            }
+        }
+        loop {
+            let mut changed = std::pin::pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
+            if let Some(lease) = self.lease_now(made)? {
+                return Ok(lease);
+            }
+            changed.await;
+        }
+    }
+
+    fn lease_now(&self, made: u64) -> Result<Option<Lease>> {
+        let shared = &self.shared;
+        let mut state = shared.state.lock();
+        if state.is_closed {
+            return Err(Error::closed());
+        }
+        let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
+        if let Some(link) = state.usable(turn, made) {
+            return Ok(Some(Lease::new(link, state.made, &shared.wake)));
+        }
+        // The connections live on the runtime of the supervisor. Once that is gone, so are they,
+        // and a new one has no reason to pause.
+        if state
+            .supervisor
+            .as_ref()
+            .is_none_or(JoinHandle::is_finished)
+        {
+            let runtime = Handle::try_current().map_err(|_| no_runtime())?;
+            state.breaker = Breaker::new();
+            let supervisor =
+                supervisor::supervise(Arc::downgrade(shared), Arc::clone(&shared.wake));
+            state.supervisor = Some(runtime.spawn(supervisor));
+            return Ok(None);
+        }
+        match (state.breaker.cause(), state.usable(turn, 0)) {
+            (Some(_), Some(link)) => Ok(Some(Lease::new(link, state.made, &shared.wake))),
+            (Some(cause), None) => Err(cause.clone()),
+            (None, _) => {
+                shared.wake.notify_one();
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether there is someone to ask for the new master once this one is a replica.
+    pub(crate) fn follows_the_master(&self) -> bool {
+        self.shared.follows_the_master
+    }
+
+    /// Drops all connections; calls under way may finish, no new one begins.
+    pub(crate) fn close(&self) {
+        self.shared.close();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl State {
+    /// The first usable link from this turn on, of those that were made after so many others.
+    fn usable(&self, turn: usize, made: u64) -> Option<&Arc<Link>> {
+        let start = turn.checked_rem(self.places.len())?;
+        let (before, from) = self.places.split_at_checked(start)?;
+        from.iter()
+            .chain(before)
+            .flatten()
+            .map(|seated| &seated.link)
+            .find(|link| link.number() > made && link.is_usable())
+    }
+}
+
+impl Shared {
+    fn close(&self) {
+        let mut state = self.state.lock();
+        state.is_closed = true;
+        let seated: Vec<_> = state.places.iter_mut().filter_map(Option::take).collect();
+        drop(state);
+        self.pool.close();
+        self.changed.notify_waiters();
+        self.wake.notify_one();
+        // Outside of the lock: the last one to hold a link ends it.
+        drop(seated);
+    }
+}
+
+pub(crate) fn no_runtime() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "the Redis backend needs a Tokio runtime; call it from within one",
+    )
+}

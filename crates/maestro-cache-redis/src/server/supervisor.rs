@@ -1,0 +1,203 @@
+//! What watches over the connections of a server: makes them, doubts them, replaces them.
+//!
+//! One task a server. It makes at most one attempt to connect at a time, so a server that is down
+//! is not asked once for each caller.
+
+use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use deadpool::managed::{Object, PoolError};
+use maestro_cache_core::{Error, ErrorKind, Result};
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use super::{Seated, Shared, State};
+use crate::connect::Connector;
+use crate::lost;
+
+/// How often the links are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A link over which nothing came for so long is made to say something.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+type Attempt = Pin<Box<dyn Future<Output = Result<Object<Connector>>> + Send>>;
+
+/// Runs until the server is closed or dropped.
+pub(super) async fn supervise(server: Weak<Shared>, wake: Arc<Notify>) {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut attempt: Option<Attempt> = None;
+    loop {
+        let made = tokio::select! {
+            made = end_of(&mut attempt) => Some(made),
+            _ = looks.tick() => None,
+            () = wake.notified() => None,
+        };
+        let Some(server) = server.upgrade() else {
+            return;
+        };
+        if made.is_some() {
+            attempt = None;
+        }
+        let Some(wants) = server.look(made) else {
+            return;
+        };
+        if wants && attempt.is_none() {
+            attempt = Some(server.attempt());
+        }
+    }
+}
+
+/// The end of the attempt that is under way; never if there is none.
+async fn end_of(attempt: &mut Option<Attempt>) -> Result<Object<Connector>> {
+    match attempt {
+        Some(attempt) => attempt.await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Shared {
+    /// Takes in what an attempt came to, looks after the links, and says whether another one is
+    /// wanted. None once the server is closed.
+    fn look(&self, made: Option<Result<Object<Connector>>>) -> Option<bool> {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return None;
+        }
+        self.look_after_links(&mut state, now);
+        if state.place_in_need().is_none() {
+            // Also after a freeze, when the server goes on over the connections that it had.
+            self.recovered(&mut state, now);
+        }
+        match made {
+            Some(Ok(connection)) => self.place(&mut state, connection, now),
+            Some(Err(cause)) => self.fail(&mut state, cause, now),
+            None => {}
+        }
+        let wants = state.breaker.may_connect(now) && state.place_in_need().is_some();
+        drop(state);
+        self.changed.notify_waiters();
+        Some(wants)
+    }
+
+    /// An attempt to connect. It holds nothing of the server, so that this may be dropped.
+    fn attempt(&self) -> Attempt {
+        let pool = self.pool.clone();
+        let limit = self.connect_timeout;
+        Box::pin(async move {
+            match timeout(limit, pool.get()).await {
+                Ok(Ok(connection)) => Ok(connection),
+                Ok(Err(PoolError::Backend(error))) => Err(error),
+                Ok(Err(PoolError::Closed)) => Err(Error::closed()),
+                Ok(Err(_)) => Err(Error::new(
+                    ErrorKind::Unavailable,
+                    "no connection could be made",
+                )),
+                Err(_) => Err(lost::silent()),
+            }
+        })
+    }
+
+    /// Puts a new connection where one is missing or doubted.
+    fn place(&self, state: &mut State, connection: Object<Connector>, now: Instant) {
+        state.made += 1;
+        let seated = Seated::new(state.made, connection);
+        let Some(place) = state
+            .place_in_need()
+            .and_then(|at| state.places.get_mut(at))
+        else {
+            // The one that was doubted was only slow. The new one ends here.
+            state.breaker.doubted_wrongly(now);
+            return;
+        };
+        if let Some(silent) = place.replace(seated) {
+            // Those who wait for its answers are told, and reads are asked again over the new one.
+            silent.link.end();
+            self.warn("it was silent while the server took another connection");
+        }
+        self.recovered(state, now);
+        tracing::debug!(target: "maestro_cache::redis", address = &*self.name, "connected");
+    }
+
+    fn fail(&self, state: &mut State, cause: Error, now: Instant) {
+        let kind = cause.kind();
+        if state.breaker.failed(now, cause, chance()) {
+            tracing::warn!(
+                target: "maestro_cache::redis",
+                address = &*self.name,
+                ?kind,
+                "cannot connect"
+            );
+        } else {
+            tracing::debug!(
+                target: "maestro_cache::redis",
+                address = &*self.name,
+                ?kind,
+                "still cannot connect"
+            );
+        }
+    }
+
+    fn look_after_links(&self, state: &mut State, now: Instant) {
+        let patience = self.connect_timeout / 2;
+        let may_doubt = state.breaker.may_doubt(now);
+        for place in &mut state.places {
+            let Some(Seated { link, .. }) = place else {
+                continue;
+            };
+            if link.is_broken() {
+                *place = None;
+                self.warn("the link broke");
+                continue;
+            }
+            if !link.is_doubted() {
+                link.trust();
+                if may_doubt && link.deserves_doubt(now, patience) {
+                    link.doubt();
+                    continue;
+                }
+            }
+            link.beat(now, HEARTBEAT, self.connect_timeout);
+        }
+    }
+
+    fn recovered(&self, state: &mut State, now: Instant) {
+        if let Some(down_for) = state.breaker.connected(now) {
+            tracing::info!(
+                target: "maestro_cache::redis",
+                address = &*self.name,
+                ?down_for,
+                "connected again"
+            );
+        }
+    }
+
+    fn warn(&self, why: &'static str) {
+        tracing::warn!(
+            target: "maestro_cache::redis",
+            address = &*self.name,
+            why,
+            "connection dropped"
+        );
+    }
+}
+
+impl State {
+    /// The first place without a connection that calls can be sent over.
+    fn place_in_need(&self) -> Option<usize> {
+        self.places
+            .iter()
+            .position(|place| place.as_ref().is_none_or(|seated| !seated.link.is_usable()))
+    }
+}
+
+/// A number from 0 to 1. The keys of the standard library's hash maps are the only chance that it
+/// has, and good enough to keep clients apart.
+fn chance() -> f64 {
+    let random = RandomState::new().hash_one(());
+    f64::from((random >> 32) as u32) / f64::from(u32::MAX)
+}
