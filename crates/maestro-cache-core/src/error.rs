@@ -50,7 +50,8 @@ pub enum ErrorKind {
     Config,
     /// The value cannot be written in the handle's codec.
     Encode,
-    /// The stored bytes are not a value of the type that was asked for. The entry is left alone.
+    /// The stored bytes are not a value of the type that was asked for. The entry is left alone,
+    /// but for `take`, which has removed it.
     Decode,
     /// `increment` met a value that is not a canonical decimal integer of 64 bits.
     NotAnInteger,
@@ -84,9 +85,13 @@ pub enum ErrorKind {
 
 /// Whether a call that failed may have changed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Outcome {
     /// Certainly nothing was changed by this call.
     NotApplied,
+    /// The call certainly took effect, and only its answer could not be given: a `take` has removed
+    /// a value that is not of the type it was asked for.
+    Applied,
     /// The command was on its way when the call failed: it may or may not take effect.
     Unknown,
 }
@@ -159,7 +164,8 @@ impl Error {
         self.0.kind
     }
 
-    /// Whether the failed call may have changed something. Reads and local checks never did.
+    /// Whether the failed call may have changed something. Reads and local checks never did; a
+    /// [`take`](crate::Cache::take) whose value cannot be decoded did.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
@@ -210,10 +216,11 @@ impl fmt::Display for Error {
             f.write_str(": ")?;
         }
         f.write_str(message)?;
-        if self.0.outcome == Outcome::Unknown {
-            f.write_str(" (it may or may not have taken effect)")?;
-        }
-        Ok(())
+        f.write_str(match self.0.outcome {
+            Outcome::NotApplied => "",
+            Outcome::Applied => " (it took effect all the same)",
+            Outcome::Unknown => " (it may or may not have taken effect)",
+        })
     }
 }
 

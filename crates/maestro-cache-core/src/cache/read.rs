@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::run::as_it_is;
 use super::{Cache, Shared};
 use crate::key::StoredKeys;
-use crate::{CacheBackend, Error, Operation, Result, Value};
+use crate::{CacheBackend, Error, Operation, Outcome, Result, Value};
 
 impl Cache {
     /// The value of the key, or `None` if there is no live entry.
@@ -168,11 +168,13 @@ impl Cache {
     /// # Errors
     ///
     /// [`Decode`](crate::ErrorKind::Decode) if the value is not a `T`. The entry was removed all
-    /// the same: what may be used once is not offered twice.
+    /// the same, and the outcome says so ([`Outcome::Applied`]): what may be used once is not
+    /// offered twice.
     pub async fn take<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         self.shared
             .run(Operation::Take, Some(key), CacheBackend::take, |value| {
-                self.shared.decode(value)
+                let decoded = self.shared.decode(value);
+                decoded.map_err(|error| error.with_outcome(Outcome::Applied))
             })
             .await
     }
