@@ -59,7 +59,7 @@ impl<T> Unpin for CacheFuture<'_, T> {}
 impl<T> Future for CacheFuture<'_, T> {
     type Output = Result<T>;
 
-    #[allow(clippy::panic)]
+    #[allow(clippy::panic)] // Only for a caller who polls on after it was ready.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             State::Ready(result) => match result.take() {

@@ -262,6 +262,10 @@ impl<'a, C: WriteCommand> IntoFuture for Write<'a, C> {
 }
 
 /// The future of a [`Write`]. Does nothing until it is polled.
+///
+/// # Panics
+///
+/// Polled again after it was ready, it panics, as futures may.
 #[must_use = "a future does nothing until it is awaited"]
 pub struct WriteFuture<'a, C: WriteCommand>(State<'a, C>);
 
@@ -278,7 +282,7 @@ impl<'a, C: WriteCommand> Unpin for WriteFuture<'a, C> {}
 impl<'a, C: WriteCommand> Future for WriteFuture<'a, C> {
     type Output = Result<C::Output>;
 
-    #[allow(clippy::panic)]
+    #[allow(clippy::panic)] // Only for a caller who polls on after a panic of the backend.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let State::Waiting(write) = &mut self.0 {
             let Some(Write {
