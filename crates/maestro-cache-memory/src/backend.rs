@@ -76,6 +76,7 @@ impl fmt::Debug for InMemoryCache {
 }
 
 // A batch that names a key twice touches it once: for one key, a batch is one operation.
+#[deny(clippy::missing_trait_methods)]
 impl CacheBackend for InMemoryCache {
     fn name(&self) -> &'static str {
         "memory"
