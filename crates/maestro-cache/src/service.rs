@@ -16,7 +16,7 @@ static GLOBAL: OnceLock<Cache> = OnceLock::new();
 
 /// Makes the cache of a service: which backend, where, and how, as its environment says.
 ///
-/// Which variables there are stands in `docs/configuration.md`. Making a cache connects to
+/// Which variables there are stands under [configure](crate#configure). Making a cache connects to
 /// nothing and needs no runtime; wrong settings fail here and not at the first call.
 ///
 /// # Examples
@@ -110,7 +110,7 @@ impl CacheService {
 /// Settings for a cache, on top of the environment; made by [`CacheService::builder`].
 ///
 /// What is set here goes before the environment, an empty prefix included; what is not set is as
-/// the environment says, and where that is silent, as `docs/configuration.md` says.
+/// the environment says, and where that is silent, as stands under [configure](crate#configure).
 ///
 /// # Examples
 ///
@@ -143,8 +143,8 @@ pub struct CacheServiceBuilder {
 }
 
 impl CacheServiceBuilder {
-    /// Where the cache is: `memory://`, `redis://host:port/db` and the others of
-    /// `docs/configuration.md`. Instead of `MAESTRO_CACHE_URL`.
+    /// Where the cache is: `memory://`, `redis://host:port/db` and the others that stand under
+    /// [configure](crate#configure). Instead of `MAESTRO_CACHE_URL`.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
         self
