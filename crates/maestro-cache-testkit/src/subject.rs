@@ -63,7 +63,7 @@ impl Subject {
     /// A handle with other settings. A prefix that is set has to start with [`Self::prefix`].
     pub fn cache_with(&self, configure: impl FnOnce(CacheBuilder) -> CacheBuilder) -> Cache {
         let builder = Cache::builder(self.backend())
-            .key_prefix(self.prefix.as_str())
+            .key_prefix(&self.prefix)
             .timeout(TIMEOUT);
         configure(builder)
             .build()
