@@ -201,6 +201,7 @@ fn the_search_for_an_order_sees_what_is_wrong_among_threads() {
         Twist::IncrementLosesUpdates,
         Twist::TakeIsNotAtomic,
         Twist::CompareAndSetIsNotAtomic,
+        Twist::ClearCountsOneMore,
         Twist::ReadsAreStale,
     ] {
         let text = fails(&format!("the search has to see {twist:?}"), || {
