@@ -146,6 +146,17 @@ fn cases_see_keys_values_and_ends_that_are_wrong() {
 }
 
 #[test]
+fn cases_see_deadlines_that_are_wrong() {
+    use cases::deadline;
+    for twist in [Twist::TimeoutsAreMisses, Twist::DeadlinesAreForgotten] {
+        case_bites(
+            twist,
+            deadline::a_call_without_time_ends_at_once_and_shows_no_false_miss,
+        );
+    }
+}
+
+#[test]
 fn histories_see_what_is_wrong_in_a_single_task() {
     for twist in [
         Twist::IncrementResetsTheTtl,
