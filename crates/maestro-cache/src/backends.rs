@@ -51,6 +51,21 @@ pub(crate) fn from_url(url: &str, settings: Settings) -> Result<Arc<dyn CacheBac
     }
 }
 
+/// The backend of a cache that nobody configured.
+#[cfg(feature = "memory")]
+pub(crate) fn without_url(settings: Settings) -> Result<Arc<dyn CacheBackend>> {
+    memory("memory://", settings)
+}
+
+#[cfg(not(feature = "memory"))]
+pub(crate) fn without_url(_: Settings) -> Result<Arc<dyn CacheBackend>> {
+    Err(config(
+        "no URL is set, and this build has no cache in memory; set MAESTRO_CACHE_URL or turn on \
+         the feature `memory`"
+            .to_owned(),
+    ))
+}
+
 /// Whether a later version will take it: Redis with TLS, as a cluster, behind sentinels.
 fn is_reserved(scheme: &str) -> bool {
     let place = scheme

@@ -9,9 +9,6 @@ use maestro_cache_core::{Cache, CacheBuilder, Codec, Error, ErrorKind, Result, T
 use crate::backends::{self, Settings};
 use crate::environment::Environment;
 
-/// The URL of a cache that nobody configured.
-const DEFAULT_URL: &str = "memory://";
-
 static GLOBAL: OnceLock<Cache> = OnceLock::new();
 
 /// Makes the cache of a service: which backend, where, and how, as its environment says.
@@ -205,12 +202,14 @@ impl CacheServiceBuilder {
             Some(pairs) => Environment::read(pairs),
             None => Environment::read(std::env::vars_os()),
         }?;
-        let url = self.url.or(environment.url);
         let settings = Settings {
             max_entries_by_environment: environment.max_entries,
             max_entries_by_code: self.max_entries,
         };
-        let backend = backends::from_url(url.as_deref().unwrap_or(DEFAULT_URL), settings)?;
+        let backend = match self.url.or(environment.url) {
+            Some(url) => backends::from_url(&url, settings),
+            None => backends::without_url(settings),
+        }?;
         Cache::builder(backend)
             .key_prefix(
                 self.key_prefix
