@@ -84,6 +84,28 @@ pub enum ErrorKind {
 }
 
 /// Whether a call that failed may have changed something.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache_core::Result<()> {
+/// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+/// use maestro_cache_core::{ErrorKind, Outcome};
+///
+/// if let Err(error) = cache.increment("paid", 1).await {
+///     match error.outcome() {
+///         Outcome::NotApplied => println!("nothing happened: it may be tried again"),
+///         _ => println!("it may have counted: trying again might count twice"),
+///     }
+/// }
+///
+/// cache.set("token", "no number").await?;
+/// let error = cache.take::<u64>("token").await.unwrap_err();
+/// assert_eq!((error.kind(), error.outcome()), (ErrorKind::Decode, Outcome::Applied));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {

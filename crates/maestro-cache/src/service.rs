@@ -19,13 +19,13 @@ static GLOBAL: OnceLock<Cache> = OnceLock::new();
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "memory")] {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache::Result<()> {
 /// use maestro_cache::CacheService;
 ///
-/// # fn main() -> maestro_cache::Result<()> {
 /// let cache = CacheService::from_env()?;
+/// cache.set("greeting", "hello").await?;
 /// # Ok(())
-/// # }
 /// # }
 /// ```
 #[derive(Debug)]
@@ -34,6 +34,17 @@ pub struct CacheService;
 
 impl CacheService {
     /// The cache that the environment describes; without a word from it, one in memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use maestro_cache::CacheService;
+    ///
+    /// // Nothing is set here.
+    /// let cache = CacheService::from_env()?;
+    /// assert_eq!(cache.backend_name(), "memory");
+    /// # Ok::<(), maestro_cache::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -47,14 +58,11 @@ impl CacheService {
     /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "memory")]
-    /// # fn main() -> maestro_cache::Result<()> {
     /// use maestro_cache::CacheService;
     ///
     /// let cache = CacheService::from_url("memory://?max_entries=500")?;
-    /// # Ok(())
-    /// # }
-    /// # #[cfg(not(feature = "memory"))] fn main() {}
+    /// assert_eq!(cache.backend_name(), "memory");
+    /// # Ok::<(), maestro_cache::Error>(())
     /// ```
     ///
     /// # Errors
@@ -66,6 +74,17 @@ impl CacheService {
     }
 
     /// Settings by code, on top of the environment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use maestro_cache::CacheService;
+    ///
+    /// // This program's keys stay apart from everybody else's, whatever the environment says.
+    /// let cache = CacheService::builder().key_prefix("qf:").build()?;
+    /// assert_eq!(cache.key_prefix(), "qf:");
+    /// # Ok::<(), maestro_cache::Error>(())
+    /// ```
     pub fn builder() -> CacheServiceBuilder {
         CacheServiceBuilder::default()
     }
@@ -75,6 +94,16 @@ impl CacheService {
     ///
     /// For programs where handing a [`Cache`] to whoever needs one is not worth it. Tests do
     /// better with a cache of their own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use maestro_cache::CacheService;
+    ///
+    /// let cache = CacheService::global()?;
+    /// assert!(std::ptr::eq(cache, CacheService::global()?));
+    /// # Ok::<(), maestro_cache::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -89,6 +118,18 @@ impl CacheService {
     }
 
     /// Makes this cache the one that [`global`](CacheService::global) returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use maestro_cache::CacheService;
+    ///
+    /// // First thing in `main`, before anything asks for it.
+    /// let cache = CacheService::builder().key_prefix("qf:").build()?;
+    /// CacheService::set_global(cache)?;
+    /// assert_eq!(CacheService::global()?.key_prefix(), "qf:");
+    /// # Ok::<(), maestro_cache::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -112,8 +153,6 @@ impl CacheService {
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "memory")]
-/// # fn main() -> maestro_cache::Result<()> {
 /// use maestro_cache::CacheService;
 /// use std::time::Duration;
 ///
@@ -123,9 +162,7 @@ impl CacheService {
 ///     .default_ttl(Duration::from_secs(900))
 ///     .build()?;
 /// assert_eq!(cache.key_prefix(), "qf:");
-/// # Ok(())
-/// # }
-/// # #[cfg(not(feature = "memory"))] fn main() {}
+/// # Ok::<(), maestro_cache::Error>(())
 /// ```
 #[derive(Default)]
 #[must_use = "a builder builds nothing until `build` is called"]

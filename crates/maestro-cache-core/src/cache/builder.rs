@@ -11,17 +11,17 @@ use crate::{CacheBackend, Codec, Error, ErrorKind, Expiry, Result, Ttl};
 /// # Examples
 ///
 /// ```
-/// # fn example(backend: impl maestro_cache_core::CacheBackend) -> maestro_cache_core::Result<()> {
 /// use maestro_cache_core::{Cache, Codec};
 /// use std::time::Duration;
 ///
+/// # let backend = maestro_cache_testkit::ModelBackend::new();
 /// let cache = Cache::builder(backend)
 ///     .key_prefix("myservice:")
 ///     .default_ttl(Duration::from_secs(900))
 ///     .codec(Codec::Json)
 ///     .build()?;
-/// # Ok(())
-/// # }
+/// assert_eq!(cache.codec(), Codec::Json);
+/// # Ok::<(), maestro_cache_core::Error>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "a builder builds nothing until `build` is called"]
