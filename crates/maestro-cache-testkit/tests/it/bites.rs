@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use maestro_cache_core::Pattern;
 use maestro_cache_testkit::{
-    Subject, cases, check_histories, check_linearizability, check_patterns, run_case,
+    Subject, cases, check_handles, check_histories, check_linearizability, check_patterns, run_case,
 };
 
 use crate::twisted::{Twist, Twisted};
@@ -176,6 +176,23 @@ fn histories_see_what_is_wrong_in_a_single_task() {
     ] {
         fails(&format!("histories have to see {twist:?}"), || {
             check_histories(|| Twisted::new(twist), 50_000);
+        });
+    }
+}
+
+#[test]
+fn histories_of_handles_see_what_is_wrong() {
+    for twist in [
+        Twist::IncrementResetsTheTtl,
+        Twist::IncrementTakesNoTtlAtCreation,
+        Twist::IncrementCountsTextAsZero,
+        Twist::SetManyForgetsTheTtl,
+        Twist::GetManyDropsDuplicates,
+        Twist::DeleteCountsTheExpired,
+        Twist::ReadsAreStale,
+    ] {
+        fails(&format!("calls on handles have to see {twist:?}"), || {
+            check_handles(|| Twisted::new(twist), 50_000);
         });
     }
 }
