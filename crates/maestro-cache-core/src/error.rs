@@ -298,6 +298,12 @@ mod tests {
     }
 
     #[test]
+    fn the_text_of_a_failure_that_took_effect_says_so() {
+        let error = Error::new(ErrorKind::Decode, "no number").with_outcome(Outcome::Applied);
+        assert_eq!(error.to_string(), "no number (it took effect all the same)");
+    }
+
+    #[test]
     fn a_long_key_is_shown_in_part_and_kept_whole() {
         let key = "é".repeat(1000);
         let error =
