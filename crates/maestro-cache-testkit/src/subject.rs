@@ -17,7 +17,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// # Examples
 ///
 /// ```
-/// # async fn example() -> maestro_cache_core::Result<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache_core::Result<()> {
 /// use maestro_cache_testkit::{ModelBackend, Subject};
 ///
 /// let subject = Subject::new(ModelBackend::new());
