@@ -23,6 +23,26 @@ pub enum SetWhen {
 /// never alters a key, never looks into a value except as `increment` and `compare_and_set` demand
 /// it, and never logs one.
 ///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache_core::Result<()> {
+/// use maestro_cache_core::{Bytes, CacheBackend, CallContext, Expiry, SetWhen, Value};
+/// use maestro_cache_testkit::ModelBackend; // also the shortest example of an implementation
+/// use std::time::Duration;
+///
+/// // What `cache.set_bytes("key", "value")` amounts to, on a handle with the prefix `myservice:`.
+/// let (key, value) = ("myservice:key", Bytes::from_static(b"value"));
+/// let context = CallContext::new(Duration::from_secs(1));
+/// let backend = ModelBackend::new();
+/// let stored = backend.set(context, key, value.clone(), Expiry::Never, SetWhen::Always).await?;
+/// assert!(stored);
+/// assert_eq!(backend.get(context, key).await?.map(Value::into_bytes), Some(value));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # The contract
 ///
 /// *Redis' semantics where Redis has them*, spelt out on each method. On every one of them:

@@ -6,6 +6,21 @@ use std::time::Duration;
 ///
 /// It is passed to every method of [`CacheBackend`](crate::CacheBackend) by value. More may be
 /// added to it later without a change of the trait.
+///
+/// # Examples
+///
+/// ```
+/// use maestro_cache_core::CallContext;
+/// use std::time::{Duration, Instant};
+///
+/// // What a backend does at the start of a call.
+/// fn deadline(context: CallContext) -> Instant {
+///     Instant::now() + context.timeout()
+/// }
+///
+/// let context = CallContext::new(Duration::from_secs(1));
+/// assert!(deadline(context) > Instant::now());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallContext {

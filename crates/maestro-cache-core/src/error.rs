@@ -50,7 +50,8 @@ pub enum ErrorKind {
     Config,
     /// The value cannot be written in the handle's codec.
     Encode,
-    /// The stored bytes are not a value of the type that was asked for. The entry is left alone.
+    /// The stored bytes are not a value of the type that was asked for. The entry is left alone,
+    /// but for `take`, which has removed it.
     Decode,
     /// `increment` met a value that is not a canonical decimal integer of 64 bits.
     NotAnInteger,
@@ -87,10 +88,36 @@ pub enum ErrorKind {
 }
 
 /// Whether a call that failed may have changed something.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache_core::Result<()> {
+/// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+/// use maestro_cache_core::{ErrorKind, Outcome};
+///
+/// if let Err(error) = cache.increment("paid", 1).await {
+///     match error.outcome() {
+///         Outcome::NotApplied => println!("nothing happened: it may be tried again"),
+///         _ => println!("it may have counted: trying again might count twice"),
+///     }
+/// }
+///
+/// cache.set("token", "no number").await?;
+/// let error = cache.take::<u64>("token").await.unwrap_err();
+/// assert_eq!((error.kind(), error.outcome()), (ErrorKind::Decode, Outcome::Applied));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Outcome {
     /// Certainly nothing was changed by this call.
     NotApplied,
+    /// The call certainly took effect, and only its answer could not be given: a `take` has removed
+    /// a value that is not of the type it was asked for.
+    Applied,
     /// The command was on its way when the call failed: it may or may not take effect.
     Unknown,
 }
@@ -163,7 +190,8 @@ impl Error {
         self.0.kind
     }
 
-    /// Whether the failed call may have changed something. Reads and local checks never did.
+    /// Whether the failed call may have changed something. Reads and local checks never did; a
+    /// [`take`](crate::Cache::take) whose value cannot be decoded did.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
@@ -214,10 +242,11 @@ impl fmt::Display for Error {
             f.write_str(": ")?;
         }
         f.write_str(message)?;
-        if self.0.outcome == Outcome::Unknown {
-            f.write_str(" (it may or may not have taken effect)")?;
-        }
-        Ok(())
+        f.write_str(match self.0.outcome {
+            Outcome::NotApplied => "",
+            Outcome::Applied => " (it took effect all the same)",
+            Outcome::Unknown => " (it may or may not have taken effect)",
+        })
     }
 }
 
@@ -270,6 +299,12 @@ mod tests {
             error.source().map(ToString::to_string).as_deref(),
             Some("canary")
         );
+    }
+
+    #[test]
+    fn the_text_of_a_failure_that_took_effect_says_so() {
+        let error = Error::new(ErrorKind::Decode, "no number").with_outcome(Outcome::Applied);
+        assert_eq!(error.to_string(), "no number (it took effect all the same)");
     }
 
     #[test]

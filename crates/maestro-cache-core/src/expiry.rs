@@ -9,6 +9,17 @@ use crate::{Error, ErrorKind, Result};
 ///
 /// A [`Duration`] converts into it, so that `.ttl(Duration::from_secs(60))` reads as it should.
 /// Clocks tick in milliseconds: anything finer is rounded up to the next one.
+///
+/// # Examples
+///
+/// ```
+/// use maestro_cache_core::Ttl;
+/// use std::time::Duration;
+///
+/// let an_hour = Duration::from_secs(3600);
+/// assert_eq!(Ttl::from(an_hour), Ttl::After(an_hour));
+/// assert_eq!(Ttl::default(), Ttl::Default);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ttl {
     /// The default of the handle.
@@ -39,6 +50,20 @@ impl Ttl {
 
 /// How long an entry shall live, as a backend is told: checked, in whole milliseconds, and with no
 /// default left to apply.
+///
+/// # Examples
+///
+/// ```
+/// use maestro_cache_core::Expiry;
+/// use std::num::NonZeroU64;
+/// use std::time::Duration;
+///
+/// // What is finer than a millisecond is rounded up to one.
+/// let expiry = Expiry::after(Duration::from_micros(1))?;
+/// assert_eq!(expiry, Expiry::AfterMillis(NonZeroU64::MIN));
+/// assert!(Expiry::after(Duration::ZERO).is_err());
+/// # Ok::<(), maestro_cache_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     /// No expiry.
@@ -81,6 +106,24 @@ impl Expiry {
 }
 
 /// What [`Cache::ttl`](crate::Cache::ttl) tells of an entry's remaining time.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache_core::Result<()> {
+/// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+/// use maestro_cache_core::{TimeToLive, Ttl};
+/// use std::time::Duration;
+///
+/// assert_eq!(cache.ttl("key").await?, TimeToLive::Missing);
+/// cache.set("key", &1).ttl(Ttl::Never).await?;
+/// assert_eq!(cache.ttl("key").await?, TimeToLive::NoExpiry);
+/// cache.expire("key", Duration::from_secs(60)).await?;
+/// assert!(matches!(cache.ttl("key").await?, TimeToLive::Left(left) if left.as_secs() >= 59));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeToLive {
     /// There is no such entry.

@@ -13,6 +13,23 @@ use crate::{Error, Result};
 /// allocation; one that waits for a server returns [`CacheFuture::pending`]. The future borrows
 /// the backend only, never the arguments: whatever must outlive the call is copied into it.
 ///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache_core::Result<()> {
+/// use maestro_cache_core::CacheFuture;
+///
+/// let known: CacheFuture<'_, u64> = CacheFuture::ready(Ok(5));
+/// let waits: CacheFuture<'_, u64> = CacheFuture::pending(async {
+///     tokio::task::yield_now().await; // where a backend asks its server
+///     Ok(5)
+/// });
+/// assert_eq!(known.await?, waits.await?);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Cancellation
 ///
 /// Dropping the future before it is ready must leak nothing and disturb no other call. What a
@@ -59,7 +76,7 @@ impl<T> Unpin for CacheFuture<'_, T> {}
 impl<T> Future for CacheFuture<'_, T> {
     type Output = Result<T>;
 
-    #[allow(clippy::panic)]
+    #[allow(clippy::panic)] // Only for a caller who polls on after it was ready.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             State::Ready(result) => match result.take() {

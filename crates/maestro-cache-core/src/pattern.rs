@@ -95,6 +95,18 @@ impl Pattern {
     }
 
     /// The text as a pattern that matches just that text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use maestro_cache_core::Pattern;
+    ///
+    /// let tenant = "a*b"; // from elsewhere
+    /// let pattern = format!("{}:*", Pattern::escape(tenant));
+    /// assert_eq!(pattern, r"a\*b:*");
+    /// assert!(!Pattern::parse(&pattern)?.matches("axb:1"));
+    /// # Ok::<(), maestro_cache_core::Error>(())
+    /// ```
     #[must_use]
     pub fn escape(text: &str) -> String {
         let mut escaped = String::with_capacity(text.len());

@@ -14,6 +14,17 @@ use crate::Codec;
 /// has a slot for what was decoded from it, shared by all its clones, so that
 /// [`Cache::get_shared`](crate::Cache::get_shared) decodes it once and keeps the outcome. A backend that fetches
 /// bytes from elsewhere makes them with [`Value::new`].
+///
+/// # Examples
+///
+/// ```
+/// use maestro_cache_core::{Bytes, Value};
+///
+/// let fetched = Value::new(Bytes::from_static(b"5"));
+/// let kept = Value::remembering(Bytes::from_static(b"5"));
+/// assert_eq!(fetched.bytes(), kept.bytes());
+/// assert_eq!(kept.into_bytes(), "5");
+/// ```
 #[derive(Clone)]
 pub struct Value(Repr);
 

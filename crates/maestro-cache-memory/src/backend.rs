@@ -25,6 +25,22 @@ const CLEAR_BATCH: usize = 256;
 /// Clones share the entries. Give one to [`Cache::new`](maestro_cache_core::Cache::new); the
 /// methods here are for what a handle does not show.
 ///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache_core::Result<()> {
+/// use maestro_cache_core::Cache;
+/// use maestro_cache_memory::InMemoryCache;
+///
+/// let backend = InMemoryCache::builder().max_entries(500).build()?;
+/// let cache = Cache::new(backend.clone());
+/// cache.set("greeting", "hello").await?;
+/// assert_eq!(backend.entry_count(), 1);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Guarantees
 ///
 /// - **Bound**: by entries, and if asked for by bytes. Expired entries go first, then the least
@@ -76,6 +92,7 @@ impl fmt::Debug for InMemoryCache {
 }
 
 // A batch that names a key twice touches it once: for one key, a batch is one operation.
+#[deny(clippy::missing_trait_methods)]
 impl CacheBackend for InMemoryCache {
     fn name(&self) -> &'static str {
         "memory"

@@ -12,30 +12,27 @@ const STRIPES: usize = 64;
 /// Nobody holds two of them at once.
 #[derive(Debug)]
 pub(crate) struct KeyLocks {
-    first: Mutex<()>,
-    others: [Mutex<()>; STRIPES - 1],
+    stripes: [Mutex<()>; STRIPES],
     hasher: RandomState,
 }
 
 impl KeyLocks {
     pub(crate) fn new() -> Self {
         Self {
-            first: Mutex::new(()),
-            others: [const { Mutex::new(()) }; STRIPES - 1],
+            stripes: [const { Mutex::new(()) }; STRIPES],
             hasher: RandomState::new(),
         }
     }
 
     pub(crate) fn lock(&self, key: &str) -> MutexGuard<'_, ()> {
-        // The remainder is below `STRIPES`, so the cast keeps all of it.
-        #[allow(clippy::cast_possible_truncation)]
-        let stripe = (self.hasher.hash_one(key) % STRIPES as u64) as usize;
-        self.others.get(stripe).unwrap_or(&self.first).lock()
+        let stripe = self.hasher.hash_one(key) as usize % STRIPES;
+        #[allow(clippy::indexing_slicing)] // A remainder of `STRIPES` is below it.
+        self.stripes[stripe].lock()
     }
 
     /// Returns once all who held a lock when it was called have let go of it.
     pub(crate) fn wait_for_all(&self) {
-        for lock in std::iter::once(&self.first).chain(&self.others) {
+        for lock in &self.stripes {
             drop(lock.lock());
         }
     }

@@ -17,7 +17,8 @@ use tokio::sync::watch;
 /// # Examples
 ///
 /// ```
-/// # async fn example() -> maestro_cache_core::Result<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache_core::Result<()> {
 /// use std::sync::Arc;
 ///
 /// use maestro_cache_core::{Cache, Error, ErrorKind};

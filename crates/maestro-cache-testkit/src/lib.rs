@@ -2,7 +2,7 @@
 //!
 //! [`conformance!`] turns every promise of [`CacheBackend`](maestro_cache_core::CacheBackend) into
 //! one named test; [`check_histories`] runs random histories against a backend and the reference
-//! [`Model`] at once; [`check_linearizability`] judges what concurrent tasks saw;
+//! [`Model`] at once, and [`check_handles`] through handles; [`check_linearizability`] judges what concurrent tasks saw;
 //! [`check_patterns`] compares the glob dialect with a server's. Beside them stand the doubles that
 //! tests need: [`ModelBackend`], [`FaultyBackend`] and a private [`RedisServer`].
 //!
@@ -34,7 +34,7 @@ mod subject;
 pub use conformance::run_case;
 pub use faulty::FaultyBackend;
 pub use fixture::Fixture;
-pub use histories::check_histories;
+pub use histories::{check_handles, check_histories};
 pub use linearizability::check_linearizability;
 pub use model::Model;
 pub use model_backend::ModelBackend;

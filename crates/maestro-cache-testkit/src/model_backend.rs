@@ -23,7 +23,8 @@ use crate::{Fixture, Model};
 /// # Examples
 ///
 /// ```
-/// # async fn example() -> maestro_cache_core::Result<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache_core::Result<()> {
 /// use maestro_cache_core::Cache;
 /// use maestro_cache_testkit::ModelBackend;
 /// use std::time::Duration;

@@ -17,7 +17,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// # Examples
 ///
 /// ```
-/// # async fn example() -> maestro_cache_core::Result<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache_core::Result<()> {
 /// use maestro_cache_testkit::{ModelBackend, Subject};
 ///
 /// let subject = Subject::new(ModelBackend::new());
@@ -63,7 +64,7 @@ impl Subject {
     /// A handle with other settings. A prefix that is set has to start with [`Self::prefix`].
     pub fn cache_with(&self, configure: impl FnOnce(CacheBuilder) -> CacheBuilder) -> Cache {
         let builder = Cache::builder(self.backend())
-            .key_prefix(self.prefix.as_str())
+            .key_prefix(&self.prefix)
             .timeout(TIMEOUT);
         configure(builder)
             .build()

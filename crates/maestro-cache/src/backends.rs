@@ -84,13 +84,28 @@ pub(crate) fn from_url(url: &str, settings: Settings) -> Result<Arc<dyn CacheBac
 }
 
 fn is_on(feature: &str) -> bool {
-    match feature {
-        "redis" => cfg!(feature = "redis"),
-        "tls" => cfg!(feature = "tls"),
-        "cluster" => cfg!(feature = "cluster"),
-        "sentinel" => cfg!(feature = "sentinel"),
-        _ => false,
-    }
+    let features = [
+        ("redis", cfg!(feature = "redis")),
+        ("tls", cfg!(feature = "tls")),
+        ("cluster", cfg!(feature = "cluster")),
+        ("sentinel", cfg!(feature = "sentinel")),
+    ];
+    features.contains(&(feature, true))
+}
+
+/// The backend of a cache that nobody configured.
+#[cfg(feature = "memory")]
+pub(crate) fn without_url(settings: Settings) -> Result<Arc<dyn CacheBackend>> {
+    memory("memory://", settings)
+}
+
+#[cfg(not(feature = "memory"))]
+pub(crate) fn without_url(_: Settings) -> Result<Arc<dyn CacheBackend>> {
+    Err(config(
+        "no URL is set, and this build has no cache in memory; set MAESTRO_CACHE_URL or turn on \
+         the feature `memory`"
+            .to_owned(),
+    ))
 }
 
 #[cfg(feature = "memory")]

@@ -9,26 +9,23 @@ use maestro_cache_core::{Cache, CacheBuilder, Codec, Error, ErrorKind, Result, T
 use crate::backends::{self, Settings};
 use crate::environment::Environment;
 
-/// The URL of a cache that nobody configured.
-const DEFAULT_URL: &str = "memory://";
-
 static GLOBAL: OnceLock<Cache> = OnceLock::new();
 
 /// Makes the cache of a service: which backend, where, and how, as its environment says.
 ///
-/// Which variables there are stands in `docs/configuration.md`. Making a cache connects to
+/// Which variables there are stands under [configure](crate#configure). Making a cache connects to
 /// nothing and needs no runtime; wrong settings fail here and not at the first call.
 ///
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "memory")] {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> maestro_cache::Result<()> {
 /// use maestro_cache::CacheService;
 ///
-/// # fn main() -> maestro_cache::Result<()> {
 /// let cache = CacheService::from_env()?;
+/// cache.set("greeting", "hello").await?;
 /// # Ok(())
-/// # }
 /// # }
 /// ```
 #[derive(Debug)]
@@ -37,6 +34,17 @@ pub struct CacheService;
 
 impl CacheService {
     /// The cache that the environment describes; without a word from it, one in memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use maestro_cache::CacheService;
+    ///
+    /// // Nothing is set here.
+    /// let cache = CacheService::from_env()?;
+    /// assert_eq!(cache.backend_name(), "memory");
+    /// # Ok::<(), maestro_cache::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -50,14 +58,11 @@ impl CacheService {
     /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "memory")]
-    /// # fn main() -> maestro_cache::Result<()> {
     /// use maestro_cache::CacheService;
     ///
     /// let cache = CacheService::from_url("memory://?max_entries=500")?;
-    /// # Ok(())
-    /// # }
-    /// # #[cfg(not(feature = "memory"))] fn main() {}
+    /// assert_eq!(cache.backend_name(), "memory");
+    /// # Ok::<(), maestro_cache::Error>(())
     /// ```
     ///
     /// # Errors
@@ -69,6 +74,17 @@ impl CacheService {
     }
 
     /// Settings by code, on top of the environment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use maestro_cache::CacheService;
+    ///
+    /// // This program's keys stay apart from everybody else's, whatever the environment says.
+    /// let cache = CacheService::builder().key_prefix("qf:").build()?;
+    /// assert_eq!(cache.key_prefix(), "qf:");
+    /// # Ok::<(), maestro_cache::Error>(())
+    /// ```
     pub fn builder() -> CacheServiceBuilder {
         CacheServiceBuilder::default()
     }
@@ -78,6 +94,16 @@ impl CacheService {
     ///
     /// For programs where handing a [`Cache`] to whoever needs one is not worth it. Tests do
     /// better with a cache of their own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use maestro_cache::CacheService;
+    ///
+    /// let cache = CacheService::global()?;
+    /// assert!(std::ptr::eq(cache, CacheService::global()?));
+    /// # Ok::<(), maestro_cache::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -92,6 +118,18 @@ impl CacheService {
     }
 
     /// Makes this cache the one that [`global`](CacheService::global) returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use maestro_cache::CacheService;
+    ///
+    /// // First thing in `main`, before anything asks for it.
+    /// let cache = CacheService::builder().key_prefix("qf:").build()?;
+    /// CacheService::set_global(cache)?;
+    /// assert_eq!(CacheService::global()?.key_prefix(), "qf:");
+    /// # Ok::<(), maestro_cache::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -110,13 +148,11 @@ impl CacheService {
 /// Settings for a cache, on top of the environment; made by [`CacheService::builder`].
 ///
 /// What is set here goes before the environment, an empty prefix included; what is not set is as
-/// the environment says, and where that is silent, as `docs/configuration.md` says.
+/// the environment says, and where that is silent, as stands under [configure](crate#configure).
 ///
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "memory")]
-/// # fn main() -> maestro_cache::Result<()> {
 /// use maestro_cache::CacheService;
 /// use std::time::Duration;
 ///
@@ -126,9 +162,7 @@ impl CacheService {
 ///     .default_ttl(Duration::from_secs(900))
 ///     .build()?;
 /// assert_eq!(cache.key_prefix(), "qf:");
-/// # Ok(())
-/// # }
-/// # #[cfg(not(feature = "memory"))] fn main() {}
+/// # Ok::<(), maestro_cache::Error>(())
 /// ```
 #[derive(Default)]
 #[must_use = "a builder builds nothing until `build` is called"]
@@ -143,8 +177,8 @@ pub struct CacheServiceBuilder {
 }
 
 impl CacheServiceBuilder {
-    /// Where the cache is: `memory://`, `redis://host:port/db` and the others of
-    /// `docs/configuration.md`. Instead of `MAESTRO_CACHE_URL`.
+    /// Where the cache is: `memory://`, `redis://host:port/db` and the others that stand under
+    /// [configure](crate#configure). Instead of `MAESTRO_CACHE_URL`.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
         self
@@ -205,13 +239,15 @@ impl CacheServiceBuilder {
             Some(pairs) => Environment::read(pairs),
             None => Environment::read(std::env::vars_os()),
         }?;
-        let url = self.url.or(environment.url);
         let settings = Settings {
             max_entries_by_environment: environment.max_entries,
             max_entries_by_code: self.max_entries,
             tls: environment.tls,
         };
-        let backend = backends::from_url(url.as_deref().unwrap_or(DEFAULT_URL), settings)?;
+        let backend = match self.url.or(environment.url) {
+            Some(url) => backends::from_url(&url, settings),
+            None => backends::without_url(settings),
+        }?;
         Cache::builder(backend)
             .key_prefix(
                 self.key_prefix

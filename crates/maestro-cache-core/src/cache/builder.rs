@@ -11,23 +11,23 @@ use crate::{CacheBackend, Codec, Error, ErrorKind, Expiry, Result, Ttl};
 /// # Examples
 ///
 /// ```
-/// # fn example(backend: impl maestro_cache_core::CacheBackend) -> maestro_cache_core::Result<()> {
 /// use maestro_cache_core::{Cache, Codec};
 /// use std::time::Duration;
 ///
+/// # let backend = maestro_cache_testkit::ModelBackend::new();
 /// let cache = Cache::builder(backend)
 ///     .key_prefix("myservice:")
 ///     .default_ttl(Duration::from_secs(900))
 ///     .codec(Codec::Json)
 ///     .build()?;
-/// # Ok(())
-/// # }
+/// assert_eq!(cache.codec(), Codec::Json);
+/// # Ok::<(), maestro_cache_core::Error>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "a builder builds nothing until `build` is called"]
 pub struct CacheBuilder {
     backend: Arc<dyn CacheBackend>,
-    prefix: Box<str>,
+    prefix: String,
     default_ttl: Ttl,
     codec: Codec,
     timeout: Duration,
@@ -48,7 +48,7 @@ impl CacheBuilder {
     pub(super) fn new(backend: impl CacheBackend) -> Self {
         Self {
             backend: Arc::new(backend),
-            prefix: "".into(),
+            prefix: String::new(),
             default_ttl: Ttl::Default,
             codec: Codec::default(),
             timeout: Self::DEFAULT_TIMEOUT,
@@ -56,7 +56,7 @@ impl CacheBuilder {
     }
 
     /// What stands before every key: `prefix` + key, plain concatenation. Empty by default.
-    pub fn key_prefix(mut self, prefix: impl Into<Box<str>>) -> Self {
+    pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
@@ -113,7 +113,7 @@ impl CacheBuilder {
         Cache {
             shared: Arc::new(Shared {
                 backend: self.backend,
-                prefix: self.prefix,
+                prefix: self.prefix.into(),
                 default_expiry,
                 codec: self.codec,
                 timeout: self.timeout,

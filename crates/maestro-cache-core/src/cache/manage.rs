@@ -13,6 +13,19 @@ impl Cache {
     ///
     /// Redis: [`UNLINK`](https://redis.io/docs/latest/commands/unlink/).
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// cache.set("session:7", "token").await?;
+    /// assert!(cache.delete("session:7").await?);
+    /// assert!(!cache.delete("session:7").await?); // there was none any more
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// None besides those of all operations.
@@ -21,6 +34,18 @@ impl Cache {
     }
 
     /// Removes the entries of the keys and counts the live ones among them; one round trip.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// cache.set_many([("a", 1), ("b", 2)]).await?;
+    /// assert_eq!(cache.delete_many(["a", "b", "c"]).await?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -52,7 +77,9 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
     /// use maestro_cache_core::TimeToLive;
     ///
     /// match cache.ttl("session:7").await? {
@@ -78,6 +105,22 @@ impl Cache {
     ///
     /// Redis: [`PEXPIRE`](https://redis.io/docs/latest/commands/pexpire/).
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// use std::time::Duration;
+    ///
+    /// cache.set("session:7", "token").await?;
+    /// // Whoever is active stays logged in.
+    /// let active = cache.expire("session:7", Duration::from_secs(900)).await?;
+    /// assert!(active);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`InvalidTtl`](crate::ErrorKind::InvalidTtl) beyond `i64::MAX` milliseconds.
@@ -101,6 +144,21 @@ impl Cache {
     /// Lets the entry live until it is deleted or evicted. True if it had an expiry.
     ///
     /// Redis: [`PERSIST`](https://redis.io/docs/latest/commands/persist/).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// use maestro_cache_core::TimeToLive;
+    ///
+    /// cache.set("draft:7", "text").await?;
+    /// assert!(cache.persist("draft:7").await?);
+    /// assert_eq!(cache.ttl("draft:7").await?, TimeToLive::NoExpiry);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -127,8 +185,12 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// cache.set_many([("user:7:name", "Ada"), ("user:7:mail", "-"), ("user:8:name", "Bo")]).await?;
     /// let removed: u64 = cache.clear("user:7:*").await?;
+    /// assert_eq!(removed, 2);
     /// # Ok(())
     /// # }
     /// ```
@@ -146,6 +208,21 @@ impl Cache {
     }
 
     /// Removes every entry of this handle, which is every one behind its prefix, and counts them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// let tenant = cache.namespace("tenant-7:");
+    /// tenant.set("a", &1).await?;
+    /// cache.set("b", &2).await?;
+    /// assert_eq!(tenant.clear_all().await?, 1);
+    /// assert!(cache.exists("b").await?); // it is not behind the prefix
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -176,11 +253,15 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # async fn example(cache: maestro_cache_core::Cache) {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
     /// let health = cache.health_check().await;
     /// if let Some(error) = &health.error {
     ///     eprintln!("{} is not well: {error}", health.backend);
     /// }
+    /// assert!(health.is_healthy());
+    /// # Ok(())
     /// # }
     /// ```
     pub async fn health_check(&self) -> Health {
@@ -201,6 +282,21 @@ impl Cache {
 
     /// Ends the cache for every clone and namespace: connections are closed, memory is released,
     /// and every later call is `Closed`. May be called again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// use maestro_cache_core::ErrorKind;
+    ///
+    /// cache.clone().close().await?; // any clone ends all of them
+    /// let error = cache.get::<String>("key").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Closed);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -31,8 +31,8 @@ use crate::{CacheBackend, Codec, Expiry};
 /// # Examples
 ///
 /// ```
-/// # use maestro_cache_core::{Cache, Result};
-/// # use serde::{Deserialize, Serialize};
+/// use maestro_cache_core::{Cache, Result};
+/// use serde::{Deserialize, Serialize};
 /// use std::time::Duration;
 ///
 /// #[derive(Serialize, Deserialize)]
@@ -49,6 +49,15 @@ use crate::{CacheBackend, Codec, Expiry};
 ///     }
 ///     Ok(())
 /// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// # let cache = Cache::new(maestro_cache_testkit::ModelBackend::new());
+/// # cache.set("user:7", &User { name: "Ada".to_owned() }).await?;
+/// # rename(&cache, 7, "Grace").await?;
+/// # let user: Option<User> = cache.get("user:7").await?;
+/// # assert_eq!(user.map(|user| user.name).as_deref(), Some("Grace"));
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Guarantees
@@ -85,12 +94,40 @@ struct Shared {
 impl Cache {
     /// A handle over a backend with the defaults: no prefix, a time to live of one hour,
     /// MessagePack, a deadline of one second.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// use maestro_cache_core::Cache;
+    /// use maestro_cache_testkit::ModelBackend; // or `InMemoryCache`, or `RedisCache`
+    ///
+    /// let cache = Cache::new(ModelBackend::new());
+    /// cache.set("greeting", "hello").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(backend: impl CacheBackend) -> Self {
         CacheBuilder::new(backend).into_cache()
     }
 
     /// Settings for a handle over a backend.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use maestro_cache_core::{Cache, Ttl};
+    /// use maestro_cache_testkit::ModelBackend; // or `InMemoryCache`, or `RedisCache`
+    ///
+    /// let cache = Cache::builder(ModelBackend::new())
+    ///     .key_prefix("myservice:")
+    ///     .default_ttl(Ttl::Never)
+    ///     .build()?;
+    /// assert_eq!(cache.key_prefix(), "myservice:");
+    /// # Ok::<(), maestro_cache_core::Error>(())
+    /// ```
     pub fn builder(backend: impl CacheBackend) -> CacheBuilder {
         CacheBuilder::new(backend)
     }
@@ -102,9 +139,13 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # fn example(cache: maestro_cache_core::Cache) {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
     /// let tenant = cache.namespace("tenant-7:");
-    /// assert_eq!(tenant.key_prefix(), format!("{}tenant-7:", cache.key_prefix()));
+    /// tenant.set("plan", "free").await?;
+    /// assert!(cache.exists("tenant-7:plan").await?);
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]
@@ -119,7 +160,9 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
     /// use std::time::Duration;
     ///
     /// cache.with_timeout(Duration::from_secs(30)).clear("report:*").await?;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::run::as_it_is;
 use super::{Cache, Shared};
 use crate::key::StoredKeys;
-use crate::{CacheBackend, Error, Operation, Result, Value};
+use crate::{CacheBackend, Error, Operation, Outcome, Result, Value};
 
 impl Cache {
     /// The value of the key, or `None` if there is no live entry.
@@ -20,8 +20,13 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// cache.set("user:7:name", "Ada").await?;
     /// let name: Option<String> = cache.get("user:7:name").await?;
+    /// assert_eq!(name.as_deref(), Some("Ada"));
+    /// assert_eq!(cache.get::<String>("user:8:name").await?, None); // a miss is no error
     /// # Ok(())
     /// # }
     /// ```
@@ -50,9 +55,14 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # use std::sync::Arc;
-    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// use std::sync::Arc;
+    ///
+    /// cache.set("routes", &["/", "/about"]).await?;
     /// let routes: Option<Arc<Vec<String>>> = cache.get_shared("routes").await?;
+    /// assert_eq!(routes.map(|routes| routes.len()), Some(2));
     /// # Ok(())
     /// # }
     /// ```
@@ -82,6 +92,19 @@ impl Cache {
 
     /// The bytes of the key as they are stored, past the codec.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// cache.set_bytes("thumbnail:7", vec![0xff, 0xd8]).await?;
+    /// let thumbnail = cache.get_bytes("thumbnail:7").await?;
+    /// assert_eq!(thumbnail.as_deref(), Some(&[0xff, 0xd8][..]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// None besides those of all operations: any bytes are bytes.
@@ -102,8 +125,12 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// cache.set("user:7:name", "Ada").await?;
     /// let names: Vec<Option<String>> = cache.get_many(["user:7:name", "user:8:name"]).await?;
+    /// assert_eq!(names, [Some("Ada".to_owned()), None]);
     /// # Ok(())
     /// # }
     /// ```
@@ -123,6 +150,20 @@ impl Cache {
 
     /// Like [`get_many`](Cache::get_many), with a result for each key: one value of another type
     /// does not hide the rest.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// cache.set("a", &5).await?;
+    /// cache.set("b", "no number").await?;
+    /// let values = cache.get_many_each::<i64>(["a", "b", "c"]).await?;
+    /// assert!(matches!(values[..], [Ok(Some(5)), Err(_), Ok(None)]));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -157,10 +198,14 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// cache.set("login:3f9a", &7).await?;
     /// if let Some(user) = cache.take::<u64>("login:3f9a").await? {
     ///     println!("user {user} may come in, once");
     /// }
+    /// assert_eq!(cache.take::<u64>("login:3f9a").await?, None);
     /// # Ok(())
     /// # }
     /// ```
@@ -168,11 +213,13 @@ impl Cache {
     /// # Errors
     ///
     /// [`Decode`](crate::ErrorKind::Decode) if the value is not a `T`. The entry was removed all
-    /// the same: what may be used once is not offered twice.
+    /// the same, and the outcome says so ([`Outcome::Applied`]): what may be used once is not
+    /// offered twice.
     pub async fn take<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         self.shared
             .run(Operation::Take, Some(key), CacheBackend::take, |value| {
-                self.shared.decode(value)
+                let decoded = self.shared.decode(value);
+                decoded.map_err(|error| error.with_outcome(Outcome::Applied))
             })
             .await
     }
@@ -180,6 +227,19 @@ impl Cache {
     /// True if there is a live entry. Does not count as use for the order of eviction.
     ///
     /// Redis: [`EXISTS`](https://redis.io/docs/latest/commands/exists/).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// cache.set("session:7", "token").await?;
+    /// assert!(cache.exists("session:7").await?);
+    /// assert!(!cache.exists("session:8").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -71,7 +71,7 @@ where
 {
     type Output = Result<T>;
 
-    #[allow(clippy::panic)]
+    #[allow(clippy::panic)] // Only for a caller who polls on after it was ready.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
         let running = &mut *self;
         let _entered = running.span.enter();

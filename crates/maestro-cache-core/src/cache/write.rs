@@ -23,7 +23,9 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
     /// use maestro_cache_core::Ttl;
     /// use std::time::Duration;
     ///
@@ -49,6 +51,18 @@ impl Cache {
 
     /// Stores bytes as they are, past the codec.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// cache.set_bytes("page:/", "<h1>hello</h1>").await?;
+    /// assert_eq!(cache.get_bytes("page:/").await?.as_deref(), Some(&b"<h1>hello</h1>"[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`InvalidTtl`](crate::ErrorKind::InvalidTtl), with the former entry left as it was.
@@ -67,13 +81,16 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
     /// use std::time::Duration;
     ///
     /// cache
     ///     .set_many([("key1", "value1"), ("key2", "value2")])
     ///     .ttl(Duration::from_secs(3600))
     ///     .await?;
+    /// assert!(cache.exists("key2").await?);
     /// # Ok(())
     /// # }
     /// ```
@@ -109,12 +126,15 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
     /// use std::time::Duration;
     ///
     /// if cache.add("job:7:runs", &true).ttl(Duration::from_secs(60)).await? {
     ///     println!("the first one within this minute");
     /// }
+    /// assert!(!cache.add("job:7:runs", &true).await?);
     /// # Ok(())
     /// # }
     /// ```
@@ -141,10 +161,13 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
     /// let leader: Option<String> = cache.get("leader").await?;
     /// let me = "node-7".to_owned();
     /// let elected = cache.compare_and_set("leader", leader.as_ref(), &me).await?;
+    /// assert!(elected); // unless somebody else came first
     /// # Ok(())
     /// # }
     /// ```
@@ -174,7 +197,9 @@ impl Cache {
     /// # Examples
     ///
     /// ```
-    /// # async fn example(cache: maestro_cache_core::Cache) -> maestro_cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
     /// use std::time::Duration;
     ///
     /// let requests = cache.increment("requests:7", 1).ttl(Duration::from_secs(60)).await?;
@@ -200,6 +225,18 @@ impl Cache {
 
     /// Subtracts from a counter and returns the difference; [`increment`](Cache::increment) has
     /// the rest.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> maestro_cache_core::Result<()> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// cache.set("tickets", &100).await?;
+    /// assert_eq!(cache.decrement("tickets", 2).await?, 98);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -262,6 +299,10 @@ impl<'a, C: WriteCommand> IntoFuture for Write<'a, C> {
 }
 
 /// The future of a [`Write`]. Does nothing until it is polled.
+///
+/// # Panics
+///
+/// Polled again after it was ready, it panics, as futures may.
 #[must_use = "a future does nothing until it is awaited"]
 pub struct WriteFuture<'a, C: WriteCommand>(State<'a, C>);
 
@@ -278,7 +319,7 @@ impl<'a, C: WriteCommand> Unpin for WriteFuture<'a, C> {}
 impl<'a, C: WriteCommand> Future for WriteFuture<'a, C> {
     type Output = Result<C::Output>;
 
-    #[allow(clippy::panic)]
+    #[allow(clippy::panic)] // Only for a caller who polls on after a panic of the backend.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let State::Waiting(write) = &mut self.0 {
             let Some(Write {

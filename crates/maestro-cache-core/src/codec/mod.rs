@@ -51,6 +51,17 @@ impl Codec {
 
     /// The bytes of a value.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use maestro_cache_core::Codec;
+    ///
+    /// assert_eq!(Codec::Json.encode(&["a", "b"])?, r#"["a","b"]"#);
+    /// assert_eq!(Codec::MessagePack.encode(&5)?, "5"); // a counter, under every codec
+    /// assert!(Codec::Json.encode(&f64::NAN).is_err());
+    /// # Ok::<(), maestro_cache_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Encode`] if the value's `Serialize` fails or the format cannot hold it: in
@@ -64,6 +75,17 @@ impl Codec {
     }
 
     /// The value of the bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use maestro_cache_core::Codec;
+    ///
+    /// let names: Vec<String> = Codec::Json.decode(br#"["a", "b"]"#)?;
+    /// assert_eq!(names, ["a", "b"]);
+    /// assert!(Codec::Json.decode::<i64>(br#""a""#).is_err());
+    /// # Ok::<(), maestro_cache_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use maestro_cache_core::CacheBackend;
 use maestro_cache_memory::{EvictionPolicy, InMemoryCache, ManualClock};
-use maestro_cache_testkit::{Fixture, check_histories, check_linearizability};
+use maestro_cache_testkit::{Fixture, check_handles, check_histories, check_linearizability};
 
 struct MemoryFixture {
     cache: InMemoryCache,
@@ -61,6 +61,11 @@ mod tiny_lfu {
 #[test]
 fn random_histories_give_what_the_model_gives() {
     check_histories(MemoryFixture::lru, 100_000);
+}
+
+#[test]
+fn random_calls_on_handles_give_what_the_model_gives() {
+    check_handles(MemoryFixture::lru, 30_000);
 }
 
 #[test]

@@ -162,7 +162,8 @@ async fn a_clear_that_is_cut_short_is_unknown_if_a_part_is_gone_and_can_be_calle
             maestro_cache_core::Outcome::Unknown,
             "{error:?}"
         );
-        assert!(cache.clear_all().await.unwrap() > 0);
+        // What was sent before the kill may have removed the rest meanwhile.
+        cache.clear_all().await.unwrap();
     }
     assert_eq!(size(&server), 0);
 }

@@ -14,6 +14,7 @@ pub mod close;
 pub mod codecs;
 pub mod concurrency;
 pub mod counters;
+pub mod deadline;
 pub mod expiry;
 pub mod keys;
 pub mod namespaces;
@@ -214,6 +215,10 @@ macro_rules! __for_each_case {
                 a_cleared_key_can_be_written_again
                 a_handle_without_prefix_clears_by_the_pattern_alone
                 nothing_that_was_there_survives_a_clear_among_writers
+            }
+            deadline {
+                a_call_without_time_ends_at_once_and_shows_no_false_miss
+                calls_without_time_leave_the_cache_usable
             }
             close {
                 a_healthy_cache_says_so

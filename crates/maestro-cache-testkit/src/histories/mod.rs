@@ -1,17 +1,19 @@
 //! Random histories, run against the reference model and a backend at once.
 //!
 //! `operation` is what a history is made of, `run` carries it out on either side; here the answers
-//! are compared and a difference is shrunk to the shortest history that shows it.
+//! are compared and a difference is shrunk to the shortest history that shows it. `handles` does
+//! the same with what services call.
 
+mod handles;
 mod operation;
 mod run;
 
+use std::fmt::Debug;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use maestro_cache_core::{CacheBackend, Pattern, TimeToLive};
 use proptest::collection::vec;
-use proptest::strategy::Strategy;
+use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{TestCaseError, TestError};
 use tokio::runtime::Runtime;
 
@@ -20,6 +22,7 @@ use crate::conformance::runtime;
 use crate::seed::{Seed, from_environment};
 use crate::subject::fresh_prefix;
 use crate::{Fixture, Model};
+pub use handles::check_handles;
 use operation::{Operation, every_key, operation};
 use run::{context, run_on_backend, run_on_model};
 
@@ -50,30 +53,45 @@ const OPERATIONS: &str = "MAESTRO_CACHE_HISTORY_OPERATIONS";
 /// # Panics
 ///
 /// If an answer differs; the text holds the shortest history found that shows it.
-#[allow(clippy::print_stderr)] // How much was tried is part of what a random test has to say.
 pub fn check_histories<F: Fixture>(fixture: impl Fn() -> F, operations: usize) {
-    let wanted = from_environment(OPERATIONS).unwrap_or(operations);
-    let seed = Seed::new();
-    let mut runner = seed.runner();
     let runtime = runtime();
     let (fixture, backend) = runtime.block_on(async {
         let fixture = fixture();
         let backend = fixture.backend();
         (fixture, backend)
     });
+    let name = backend.name();
     let side_by_side = SideBySide {
         runtime,
         fixture,
         backend,
-        done: AtomicUsize::new(0),
     };
-    let histories = vec(operation(), 1..=LONGEST);
-    let mut count = 0;
-    while side_by_side.done.load(Ordering::Relaxed) < wanted {
+    explore("the backend", name, operation(), operations, |history| {
+        side_by_side.run(history)
+    });
+}
+
+/// Runs random histories of such operations until so many are done, and says how many there were.
+/// One that fails is shrunk to the shortest that does, which is shown.
+#[allow(clippy::print_stderr)] // How much was tried is part of what a random test has to say.
+fn explore<T: Clone + Debug>(
+    what: &str,
+    name: &str,
+    operation: impl Strategy<Value = T>,
+    operations: usize,
+    run: impl Fn(&[T]) -> Result<(), TestCaseError>,
+) {
+    let wanted = from_environment(OPERATIONS).unwrap_or(operations);
+    let seed = Seed::new();
+    let mut runner = seed.runner();
+    let histories = vec(operation, 1..=LONGEST);
+    let (mut done, mut count) = (0, 0);
+    while done < wanted {
         let history = histories
             .new_tree(&mut runner)
             .expect("the strategies reject little");
-        match runner.run_one(history, |history| side_by_side.run(&history)) {
+        done += history.current().len();
+        match runner.run_one(history, |history| run(&history)) {
             Ok(_) => count += 1,
             Err(TestError::Fail(reason, history)) => {
                 panic!("{reason}\nin the history {history:#?}\n{seed}")
@@ -81,9 +99,7 @@ pub fn check_histories<F: Fixture>(fixture: impl Fn() -> F, operations: usize) {
             Err(TestError::Abort(reason)) => panic!("{reason}\n{seed}"),
         }
     }
-    let done = side_by_side.done.load(Ordering::Relaxed);
-    let name = side_by_side.backend.name();
-    eprintln!("{done} operations in {count} histories agree on {name}; {seed}");
+    eprintln!("{done} operations on {what} in {count} histories agree on {name}; {seed}");
 }
 
 /// A backend, and what is needed to run one history after the other on it.
@@ -91,7 +107,6 @@ struct SideBySide<F> {
     runtime: Runtime,
     fixture: F,
     backend: Arc<dyn CacheBackend>,
-    done: AtomicUsize,
 }
 
 impl<F: Fixture> SideBySide<F> {
@@ -102,7 +117,6 @@ impl<F: Fixture> SideBySide<F> {
             for (number, operation) in history.iter().enumerate() {
                 let expected = run_on_model(operation, &prefix, &mut model);
                 let answer = run_on_backend(operation, &prefix, &self.fixture, &self.backend).await;
-                self.done.fetch_add(1, Ordering::Relaxed);
                 if answer != expected {
                     return Err(TestCaseError::fail(format!(
                         "operation {number}, {operation:?}: the backend answers {answer:?}, the \

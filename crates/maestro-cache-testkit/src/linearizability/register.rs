@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use maestro_cache_core::{Cache, Result, Ttl};
+use maestro_cache_core::{Cache, Pattern, Result, TimeToLive, Ttl};
 use proptest::prelude::*;
 
 /// Far beyond the duration of any test: whether there is an expiry matters, and not when it comes.
@@ -17,9 +17,11 @@ pub struct Register(Option<(i64, bool)>);
 #[allow(missing_docs)] // Each is the method of the same name.
 pub enum Operation {
     Get,
+    GetShared,
     /// `get_many` with this key twice.
     GetMany,
     Exists,
+    Ttl,
     Set {
         value: i64,
         expires: bool,
@@ -41,6 +43,10 @@ pub enum Operation {
     Expire,
     ExpireZero,
     Persist,
+    /// `clear` with the key as its pattern, with or without a star before it.
+    Clear {
+        wildcard: bool,
+    },
 }
 
 /// The answer to a call.
@@ -53,6 +59,8 @@ pub enum Answer {
     Flag(bool),
     Count(u64),
     Sum(i64),
+    /// Whether the entry expires, or none if there is no entry.
+    Expires(Option<bool>),
 }
 
 impl Register {
@@ -63,9 +71,10 @@ impl Register {
         let there = self.0.is_some();
         let holding = |value, expires| Self(Some((value, expires)));
         match operation {
-            Operation::Get => (self, Answer::Value(value)),
+            Operation::Get | Operation::GetShared => (self, Answer::Value(value)),
             Operation::GetMany => (self, Answer::Values([value; 2])),
             Operation::Exists => (self, Answer::Flag(there)),
+            Operation::Ttl => (self, Answer::Expires(self.0.map(|(_, expires)| expires))),
             Operation::Set { value, expires } => (holding(value, expires), Answer::Done),
             Operation::SetMany { value } => (holding(value, true), Answer::Done),
             Operation::Add(_) if there => (self, Answer::Flag(false)),
@@ -80,7 +89,9 @@ impl Register {
             }
             Operation::Take => (Self(None), Answer::Value(value)),
             Operation::Delete | Operation::ExpireZero => (Self(None), Answer::Flag(there)),
-            Operation::DeleteMany => (Self(None), Answer::Count(u64::from(there))),
+            Operation::DeleteMany | Operation::Clear { .. } => {
+                (Self(None), Answer::Count(u64::from(there)))
+            }
             Operation::Expire => (Self(value.map(|value| (value, true))), Answer::Flag(there)),
             Operation::Persist => {
                 let expired = self.0.is_some_and(|(_, expires)| expires);
@@ -109,11 +120,17 @@ impl Operation {
     async fn try_run(self, cache: &Cache, key: &str) -> Result<Answer> {
         Ok(match self {
             Self::Get => Answer::Value(cache.get(key).await?),
+            Self::GetShared => Answer::Value(cache.get_shared(key).await?.as_deref().copied()),
             Self::GetMany => {
                 let values = cache.get_many::<i64>([key; 2]).await?;
                 Answer::Values([values[0], values[1]])
             }
             Self::Exists => Answer::Flag(cache.exists(key).await?),
+            Self::Ttl => Answer::Expires(match cache.ttl(key).await? {
+                TimeToLive::Missing => None,
+                TimeToLive::NoExpiry => Some(false),
+                TimeToLive::Left(_) => Some(true),
+            }),
             Self::Set { value, expires } => {
                 let ttl = if expires { LONG.into() } else { Ttl::Never };
                 cache.set(key, &value).ttl(ttl).await?;
@@ -135,6 +152,15 @@ impl Operation {
             Self::Expire => Answer::Flag(cache.expire(key, LONG).await?),
             Self::ExpireZero => Answer::Flag(cache.expire(key, Duration::ZERO).await?),
             Self::Persist => Answer::Flag(cache.persist(key).await?),
+            Self::Clear { wildcard } => {
+                let literal = Pattern::escape(key);
+                let pattern = if wildcard {
+                    format!("*{literal}")
+                } else {
+                    literal
+                };
+                Answer::Count(cache.clear(&pattern).await?)
+            }
         })
     }
 }
@@ -145,9 +171,11 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
     let value = || 0..4_i64;
     let expected = prop::option::weighted(0.8, value());
     prop_oneof![
-        4 => Just(Operation::Get),
+        3 => Just(Operation::Get),
+        1 => Just(Operation::GetShared),
         1 => Just(Operation::GetMany),
         1 => Just(Operation::Exists),
+        1 => Just(Operation::Ttl),
         3 => (value(), any::<bool>()).prop_map(|(value, expires)| Operation::Set { value, expires }),
         1 => value().prop_map(|value| Operation::SetMany { value }),
         2 => value().prop_map(Operation::Add),
@@ -160,5 +188,6 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Operation::Expire),
         1 => Just(Operation::ExpireZero),
         1 => Just(Operation::Persist),
+        1 => any::<bool>().prop_map(|wildcard| Operation::Clear { wildcard }),
     ]
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use maestro_cache_core::Pattern;
 use maestro_cache_testkit::{
-    Subject, cases, check_histories, check_linearizability, check_patterns, run_case,
+    Subject, cases, check_handles, check_histories, check_linearizability, check_patterns, run_case,
 };
 
 use crate::twisted::{Twist, Twisted};
@@ -146,6 +146,17 @@ fn cases_see_keys_values_and_ends_that_are_wrong() {
 }
 
 #[test]
+fn cases_see_deadlines_that_are_wrong() {
+    use cases::deadline;
+    for twist in [Twist::TimeoutsAreMisses, Twist::DeadlinesAreForgotten] {
+        case_bites(
+            twist,
+            deadline::a_call_without_time_ends_at_once_and_shows_no_false_miss,
+        );
+    }
+}
+
+#[test]
 fn histories_see_what_is_wrong_in_a_single_task() {
     for twist in [
         Twist::IncrementResetsTheTtl,
@@ -165,6 +176,23 @@ fn histories_see_what_is_wrong_in_a_single_task() {
     ] {
         fails(&format!("histories have to see {twist:?}"), || {
             check_histories(|| Twisted::new(twist), 50_000);
+        });
+    }
+}
+
+#[test]
+fn histories_of_handles_see_what_is_wrong() {
+    for twist in [
+        Twist::IncrementResetsTheTtl,
+        Twist::IncrementTakesNoTtlAtCreation,
+        Twist::IncrementCountsTextAsZero,
+        Twist::SetManyForgetsTheTtl,
+        Twist::GetManyDropsDuplicates,
+        Twist::DeleteCountsTheExpired,
+        Twist::ReadsAreStale,
+    ] {
+        fails(&format!("calls on handles have to see {twist:?}"), || {
+            check_handles(|| Twisted::new(twist), 50_000);
         });
     }
 }
@@ -201,6 +229,7 @@ fn the_search_for_an_order_sees_what_is_wrong_among_threads() {
         Twist::IncrementLosesUpdates,
         Twist::TakeIsNotAtomic,
         Twist::CompareAndSetIsNotAtomic,
+        Twist::ClearCountsOneMore,
         Twist::ReadsAreStale,
     ] {
         let text = fails(&format!("the search has to see {twist:?}"), || {

@@ -1,12 +1,19 @@
 //! The trivially correct backend keeps the whole contract.
 
-use maestro_cache_testkit::{ModelBackend, check_histories, check_linearizability, conformance};
+use maestro_cache_testkit::{
+    ModelBackend, check_handles, check_histories, check_linearizability, conformance,
+};
 
 conformance!(ModelBackend::new());
 
 #[test]
 fn random_histories_agree_with_the_model() {
     check_histories(ModelBackend::new, 20_000);
+}
+
+#[test]
+fn random_calls_on_handles_agree_with_the_model() {
+    check_handles(ModelBackend::new, 20_000);
 }
 
 #[test]

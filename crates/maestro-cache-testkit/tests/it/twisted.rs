@@ -36,6 +36,8 @@ pub(crate) enum Twist {
     EmptyBatchesIgnoreClose,
     KeysEndAtNul,
     EmptyValuesAreMisses,
+    TimeoutsAreMisses,
+    DeadlinesAreForgotten,
 }
 
 /// A key and what was read of it.
@@ -87,6 +89,13 @@ impl CacheBackend for Twisted {
     fn get<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
         let key = self.key(key).to_owned();
         CacheFuture::pending(async move {
+            if context.timeout().is_zero() {
+                match self.twist {
+                    Twist::TimeoutsAreMisses => return Ok(None),
+                    Twist::DeadlinesAreForgotten => std::future::pending().await,
+                    _ => {}
+                }
+            }
             let mut value = self.inner.get(context, &key).await?;
             if self.is(Twist::EmptyValuesAreMisses) {
                 value = value.filter(|value| !value.bytes().is_empty());

@@ -2,6 +2,8 @@
 
 use maestro_cache::{CacheService, ErrorKind};
 
+const NOTHING: [(&str, &str); 0] = [];
+
 /// The error for a URL of a backend that is not built in.
 #[cfg_attr(
     all(
@@ -13,9 +15,8 @@ use maestro_cache::{CacheService, ErrorKind};
     allow(dead_code)
 )]
 fn assert_names_feature(url: &str, feature: &str) {
-    let nothing: [(&str, &str); 0] = [];
     let error = CacheService::builder()
-        .environment(nothing)
+        .environment(NOTHING)
         .url(url)
         .build()
         .unwrap_err();
@@ -74,4 +75,18 @@ fn a_redis_url_says_which_feature_to_turn_on() {
 #[test]
 fn a_memory_url_says_which_feature_to_turn_on() {
     assert_names_feature("memory://", "memory");
+}
+
+#[cfg(not(feature = "memory"))]
+#[test]
+fn without_a_url_the_text_says_to_set_one_or_to_turn_on_memory() {
+    let error = CacheService::builder()
+        .environment(NOTHING)
+        .build()
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let text = error.to_string();
+    assert!(text.contains("no URL is set"), "{text}");
+    assert!(text.contains("set MAESTRO_CACHE_URL"), "{text}");
+    assert!(text.contains("feature `memory`"), "{text}");
 }

@@ -282,6 +282,18 @@ async fn what_rust_writes_python_reads_with_its_type() {
         .await
         .unwrap();
     assert_eq!(python.read("numbers as keys").unwrap(), "{'1': 'a'}");
+    cache
+        .set("bytes as a list", &vec![104_u8, 105])
+        .await
+        .unwrap();
+    assert_eq!(python.read("bytes as a list").unwrap(), "[104, 105]");
+    cache.set("unit", &()).await.unwrap();
+    assert_eq!(python.read("unit").unwrap(), "None");
+    // Integers that `Value` does not hold.
+    cache.set("u64", &u64::MAX).await.unwrap();
+    assert_eq!(python.read("u64").unwrap(), "18446744073709551615");
+    cache.set("u128", &(1_u128 << 70)).await.unwrap();
+    assert_eq!(python.read("u128").unwrap(), "1180591620717411303424");
     // In the order of the struct's fields, which is not that of the alphabet.
     cache.set("order", &Reversed { b: 1, a: 2 }).await.unwrap();
     assert_eq!(python.read("order").unwrap(), "{'b': 1, 'a': 2}");
@@ -305,6 +317,18 @@ async fn floats_that_json_lacks_are_refused_and_the_old_value_stays() {
         assert_eq!(error.kind(), ErrorKind::Encode);
     }
     assert_eq!(python.read("k").unwrap(), "1.5");
+}
+
+#[tokio::test]
+async fn bytes_that_are_text_are_to_python_what_they_spell() {
+    let server = RedisServer::start();
+    let mut python = Python::start(&server);
+    let cache = cache(&server, Codec::Json);
+    for (bytes, read) in [("hello", "'hello'"), ("5", "5"), ("", "''")] {
+        cache.set_bytes("k", bytes).await.unwrap();
+        assert_eq!(python.stored("k"), bytes.as_bytes());
+        assert_eq!(python.read("k").unwrap(), read);
+    }
 }
 
 #[tokio::test]
