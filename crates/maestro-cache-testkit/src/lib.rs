@@ -4,7 +4,8 @@
 //! one named test; [`check_histories`] runs random histories against a backend and the reference
 //! [`Model`] at once; [`check_linearizability`] judges what concurrent tasks saw;
 //! [`check_patterns`] compares the glob dialect with a server's. Beside them stand the doubles that
-//! tests need: [`ModelBackend`], [`FaultyBackend`] and a private [`RedisServer`].
+//! tests need: [`ModelBackend`], [`FaultyBackend`], a private [`RedisServer`], and a [`FaultProxy`] to
+//! put in front of it.
 //!
 //! A backend of your own passes the suite in one line; see [`conformance!`].
 
@@ -20,6 +21,7 @@
 pub mod cases;
 mod coarse;
 mod conformance;
+mod fault_proxy;
 mod faulty;
 mod fixture;
 mod histories;
@@ -27,11 +29,13 @@ pub mod linearizability;
 mod model;
 mod model_backend;
 mod patterns;
+mod port;
 mod redis_server;
 mod seed;
 mod subject;
 
 pub use conformance::run_case;
+pub use fault_proxy::{Fault, FaultProxy};
 pub use faulty::FaultyBackend;
 pub use fixture::Fixture;
 pub use histories::check_histories;

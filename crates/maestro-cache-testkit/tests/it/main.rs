@@ -11,6 +11,7 @@
 
 mod bites;
 mod conforms;
+mod fault_proxy;
 mod faulty;
 mod patterns;
 mod redis_server;
