@@ -107,7 +107,7 @@ async fn swallow(
             forget(server).await;
         }
         // A server that closes is not heard either.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         biased;

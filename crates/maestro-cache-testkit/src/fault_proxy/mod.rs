@@ -7,15 +7,13 @@ mod relay;
 
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use fault::Fault;
 use relay::{Act, Relay};
 
-/// How long to wait between two looks at a condition.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+use crate::poll;
 
 /// A TCP proxy on a free loopback port, in front of a server on another one, that breaks
 /// connections in the way it is told to.
@@ -136,7 +134,7 @@ impl FaultProxy {
     /// If the proxy has failed.
     #[must_use]
     pub fn open_connections(&self) -> usize {
-        self.act(|relay| relay.open_connections())
+        self.act(Relay::open_connections)
     }
 
     /// Resets all connections that are open, and returns once they are gone. It changes no fault.
@@ -146,9 +144,10 @@ impl FaultProxy {
     /// If the proxy has failed.
     pub fn kill_all(&self) {
         let last = self.act(Relay::reset_all);
-        while self.act(move |relay| relay.has_connection_up_to(last)) {
-            std::thread::sleep(LOOK_AGAIN);
-        }
+        poll::until("all connections are gone", || {
+            let some_left = self.act(move |relay| relay.has_connection_up_to(last));
+            (!some_left).then_some(())
+        });
     }
 
     /// Runs this between two steps of the connections, so that it takes effect at once for all.

@@ -8,9 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::LOOK_AGAIN;
 use super::connection::{self, Orders};
 use super::fault::Fault;
+use crate::poll::LOOK_AGAIN;
 use crate::port::Port;
 
 /// Something to do to the relay, from another thread.

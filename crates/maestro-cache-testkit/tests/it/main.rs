@@ -14,5 +14,6 @@ mod conforms;
 mod fault_proxy;
 mod faulty;
 mod patterns;
+mod redis_cluster;
 mod redis_server;
 mod twisted;
