@@ -15,5 +15,6 @@ mod fault_proxy;
 mod faulty;
 mod patterns;
 mod redis_cluster;
+mod redis_sentinels;
 mod redis_server;
 mod twisted;
