@@ -4,7 +4,8 @@
 //! one named test; [`check_histories`] runs random histories against a backend and the reference
 //! [`Model`] at once, and [`check_handles`] through handles; [`check_linearizability`] judges what concurrent tasks saw;
 //! [`check_patterns`] compares the glob dialect with a server's. Beside them stand the doubles that
-//! tests need: [`ModelBackend`], [`FaultyBackend`] and a private [`RedisServer`].
+//! tests need: [`ModelBackend`], [`FaultyBackend`], a private [`RedisServer`], and a [`FaultProxy`] to
+//! put in front of it.
 //!
 //! A backend of your own passes the suite in one line; see [`conformance!`].
 
@@ -20,6 +21,7 @@
 pub mod cases;
 mod coarse;
 mod conformance;
+mod fault_proxy;
 mod faulty;
 mod fixture;
 mod histories;
@@ -27,11 +29,16 @@ pub mod linearizability;
 mod model;
 mod model_backend;
 mod patterns;
+mod poll;
+mod port;
+mod redis_cluster;
+mod redis_sentinels;
 mod redis_server;
 mod seed;
 mod subject;
 
 pub use conformance::run_case;
+pub use fault_proxy::{Fault, FaultProxy};
 pub use faulty::FaultyBackend;
 pub use fixture::Fixture;
 pub use histories::{check_handles, check_histories};
@@ -39,5 +46,7 @@ pub use linearizability::check_linearizability;
 pub use model::Model;
 pub use model_backend::ModelBackend;
 pub use patterns::check_patterns;
-pub use redis_server::{RedisServer, RedisServerBuilder};
+pub use redis_cluster::{ClusterNode, RedisCluster, RedisClusterBuilder};
+pub use redis_sentinels::{RedisSentinels, RedisSentinelsBuilder};
+pub use redis_server::{Answer, RedisServer, RedisServerBuilder};
 pub use subject::Subject;

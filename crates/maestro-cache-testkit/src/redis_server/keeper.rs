@@ -7,16 +7,16 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use super::LOOK_AGAIN;
+use crate::poll;
 
 /// `$1` is the server's directory, the rest its command line. The main shell waits for the server,
-/// the one beside it for the end of the pipe; the directory goes when both have happened, since
-/// until then the test may want to read the log.
+/// the one beside it for the end of the pipe. The directory stays, for the server may come back to
+/// it; if the process was killed it may be gone already, and then nobody asks who has ended.
 const SCRIPT: &str = r#"
 directory=$1
 shift
+rm -f "$directory/ended"
 exec 3<&0
 "$@" >"$directory/redis.log" 2>&1 3<&- &
 server=$!
@@ -27,8 +27,6 @@ watcher=$!
 wait "$server"
 : >"$directory/ended"
 kill "$watcher"
-cat <&3 >/dev/null
-rm -rf "$directory"
 "#;
 
 /// A server process and the shell that keeps it.
@@ -54,7 +52,6 @@ impl Keeper {
              (`apt-get install redis-server`, `dnf install redis`, `brew install redis`) or run \
              `scripts/test.sh`"
         );
-        std::fs::create_dir_all(directory).expect("the directory of the server can be made");
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT, "sh"])
             .arg(directory)
@@ -111,14 +108,9 @@ impl Keeper {
         self.signal("STOP");
         // The signal takes effect a moment after it was sent. Where the system shows no states of
         // processes there is nothing to wait for.
-        let begin = Instant::now();
-        while self.state().is_some_and(|state| state != 'T') {
-            assert!(
-                begin.elapsed() < Duration::from_secs(30),
-                "the server does not freeze"
-            );
-            std::thread::sleep(LOOK_AGAIN);
-        }
+        poll::until("the server is frozen", || {
+            self.state().is_none_or(|state| state == 'T').then_some(())
+        });
     }
 
     pub(super) fn resume(&self) {

@@ -1,19 +1,28 @@
 //! A private `redis-server` for tests: no port to agree on, nothing left behind.
 
+mod answer;
+mod builder;
+mod directory;
 mod keeper;
 mod speak;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
 
+use crate::poll;
+use crate::port::Port;
+
+pub use answer::Answer;
+pub use builder::RedisServerBuilder;
+use directory::Directory;
 use keeper::{Keeper, Started};
 
-/// How long a server may take to answer after its start, on a machine with much else to do.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// What a server saves; it is gone after a restart, as all that it held.
+const SAVED: &str = "dump.rdb";
 
-/// How long to wait between two looks at a condition.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// What a sentinel reads first and keeps its state in; that one survives a restart.
+const SENTINEL_CONFIG: &str = "sentinel.conf";
 
 /// A private `redis-server` that lives as long as this value, and never longer than the test
 /// process.
@@ -34,70 +43,16 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub struct RedisServer {
     settings: RedisServerBuilder,
-    directory: PathBuf,
+    // Dropped in this order: the server is gone before its directory.
     running: Mutex<Running>,
-}
-
-/// Settings of a [`RedisServer`]; made by [`RedisServer::builder`].
-#[derive(Clone, Debug, Default)]
-#[must_use = "a builder starts nothing until `start` is called"]
-pub struct RedisServerBuilder {
-    password: Option<String>,
-    args: Vec<String>,
-    tcp: bool,
+    directory: Directory,
 }
 
 #[derive(Debug)]
 struct Running {
     keeper: Option<Keeper>,
-    port: Option<u16>,
-}
-
-impl RedisServerBuilder {
-    /// The password that clients have to give; [`RedisServer::url`] holds it.
-    pub fn password(mut self, password: impl Into<String>) -> Self {
-        self.password = Some(password.into());
-        self
-    }
-
-    /// A setting of the server, such as `--maxmemory` and `1mb`.
-    pub fn arg(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.args.extend([name.into(), value.into()]);
-        self
-    }
-
-    /// Listens on a free loopback port as well as on the unix socket; the URL is that of the port.
-    pub fn tcp(mut self) -> Self {
-        self.tcp = true;
-        self
-    }
-
-    /// Starts the server and waits until it answers.
-    ///
-    /// # Panics
-    ///
-    /// If there is no `redis-server` on the `PATH`, or if it does not come up; the text holds what
-    /// the server said.
-    #[must_use]
-    pub fn start(self) -> RedisServer {
-        // The shell that keeps the server removes the directory, so that it goes away even if
-        // this process is killed.
-        let directory = tempfile::Builder::new()
-            .prefix("redis-")
-            .tempdir()
-            .expect("a temporary directory can be made")
-            .keep();
-        let server = RedisServer {
-            settings: self,
-            directory,
-            running: Mutex::new(Running {
-                keeper: None,
-                port: None,
-            }),
-        };
-        server.restart();
-        server
-    }
+    port: Option<Port>,
+    paused: bool,
 }
 
 impl RedisServer {
@@ -114,6 +69,25 @@ impl RedisServer {
     /// Settings for a server that is not the usual one.
     pub fn builder() -> RedisServerBuilder {
         RedisServerBuilder::default()
+    }
+
+    fn with(settings: RedisServerBuilder) -> Self {
+        let directory = Directory::new();
+        if let Some(config) = &settings.sentinel {
+            std::fs::write(directory.path().join(SENTINEL_CONFIG), config)
+                .expect("the file of the sentinel can be written");
+        }
+        let server = Self {
+            settings,
+            running: Mutex::new(Running {
+                keeper: None,
+                port: None,
+                paused: false,
+            }),
+            directory,
+        };
+        server.restart();
+        server
     }
 
     /// The one server that all tests of this process share, for those that neither stop nor
@@ -152,14 +126,14 @@ impl RedisServer {
     /// The unix socket. It stays the same through [`restart`](Self::restart).
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.directory.join("redis.sock")
+        self.directory.path().join("redis.sock")
     }
 
     /// The loopback port of a server that was started with [`RedisServerBuilder::tcp`]. It stays
     /// the same through [`restart`](Self::restart).
     #[must_use]
     pub fn port(&self) -> Option<u16> {
-        self.running().port
+        self.running().port.as_ref().map(Port::number)
     }
 
     /// The process of the server; `None` while it is stopped.
@@ -183,25 +157,26 @@ impl RedisServer {
     pub fn restart(&self) {
         let mut running = self.running();
         drop(running.keeper.take());
-        // Somebody else may take a free port before the server does; it then gets another one.
+        // Most servers save nothing; a replica keeps what its master sent.
+        let _ = std::fs::remove_file(self.directory.path().join(SAVED));
+        // Where a port cannot be kept, somebody else may take it before the server does; it then
+        // gets another one.
         let mut attempts = if running.port.is_none() { 20 } else { 1 };
         loop {
             attempts -= 1;
-            let port = self
-                .settings
-                .tcp
-                .then(|| running.port.unwrap_or_else(free_port));
-            let keeper = Keeper::start(&self.directory, &self.arguments(port));
+            if self.settings.tcp && running.port.is_none() {
+                running.port = Some(Port::free());
+            }
+            let arguments = self.arguments(running.port.as_ref().map(Port::number));
+            let keeper = Keeper::start(self.directory.path(), &arguments);
             match wait_until_it_answers(&keeper, &self.socket(), self.settings.password.as_deref())
             {
                 Started::Answers => {
-                    *running = Running {
-                        keeper: Some(keeper),
-                        port,
-                    };
+                    running.keeper = Some(keeper);
+                    running.paused = false;
                     return;
                 }
-                Started::PortTaken if attempts > 0 => {}
+                Started::PortTaken if attempts > 0 => running.port = None,
                 Started::PortTaken | Started::Failed => {
                     let log = keeper.log();
                     drop(keeper);
@@ -219,6 +194,7 @@ impl RedisServer {
     /// If it does not run.
     pub fn pause(&self) {
         self.running_keeper(Keeper::pause);
+        self.running().paused = true;
     }
 
     /// Lets a frozen server go on.
@@ -228,6 +204,7 @@ impl RedisServer {
     /// If it does not run.
     pub fn resume(&self) {
         self.running_keeper(Keeper::resume);
+        self.running().paused = false;
     }
 
     /// Sends one command in a connection of its own and returns the raw first answer, for what a
@@ -238,8 +215,41 @@ impl RedisServer {
     /// If the server does not answer.
     #[must_use]
     pub fn command(&self, command: &[&str]) -> String {
-        speak::command(&self.socket(), self.settings.password.as_deref(), command)
-            .expect("the server answers")
+        self.ask(command).first_line()
+    }
+
+    /// As [`command`](Self::command), with the whole answer: `server.ask(&["KEYS", "*"]).list()`.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not answer.
+    #[must_use]
+    pub fn ask(&self, command: &[impl AsRef<[u8]>]) -> Answer {
+        self.try_ask(command).expect("the server answers")
+    }
+
+    /// As [`ask`](Self::ask), of a server that may be about to go.
+    pub(crate) fn try_ask(&self, command: &[impl AsRef<[u8]>]) -> io::Result<Answer> {
+        speak::ask(&self.socket(), self.settings.password.as_deref(), command)
+    }
+
+    /// True unless it is stopped or frozen.
+    pub(crate) fn is_awake(&self) -> bool {
+        let running = self.running();
+        running.keeper.is_some() && !running.paused
+    }
+
+    /// The value of one line of `INFO`.
+    pub(crate) fn info(&self, name: &str) -> Option<String> {
+        let answer = self.try_ask(&["INFO"]).ok()?;
+        let Answer::Bytes(_) = answer else {
+            return None;
+        };
+        let line = answer
+            .text()
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.map(str::to_owned)
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -254,20 +264,23 @@ impl RedisServer {
     fn arguments(&self, port: Option<u16>) -> Vec<String> {
         let socket = self.socket().display().to_string();
         let port = port.unwrap_or(0).to_string();
-        let mut arguments: Vec<String> = [
+        let directory = self.directory.path();
+        let mut arguments = Vec::new();
+        if self.settings.sentinel.is_some() {
+            let config = directory.join(SENTINEL_CONFIG).display().to_string();
+            arguments.extend([config, "--sentinel".to_owned()]);
+        }
+        let common = [
             ["--port", &port],
             ["--bind", "127.0.0.1"],
             ["--unixsocket", &socket],
             ["--unixsocketperm", "700"],
-            ["--dir", &self.directory.display().to_string()],
+            ["--dir", &directory.display().to_string()],
             ["--save", ""],
             ["--appendonly", "no"],
             ["--daemonize", "no"],
-        ]
-        .concat()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+        ];
+        arguments.extend(common.concat().into_iter().map(str::to_owned));
         if let Some(password) = &self.settings.password {
             arguments.extend(["--requirepass".to_owned(), password.clone()]);
         }
@@ -277,22 +290,12 @@ impl RedisServer {
 }
 
 fn wait_until_it_answers(keeper: &Keeper, socket: &Path, password: Option<&str>) -> Started {
-    let begin = Instant::now();
-    while begin.elapsed() < START_TIMEOUT {
+    poll::until_or_none(|| {
         if keeper.has_ended() {
-            return keeper.why_it_ended();
+            return Some(keeper.why_it_ended());
         }
-        if speak::command(socket, password, &["PING"]).is_ok_and(|answer| answer == "+PONG") {
-            return Started::Answers;
-        }
-        std::thread::sleep(LOOK_AGAIN);
-    }
-    Started::Failed
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("there is a free port")
-        .port()
+        let answer = speak::ask(socket, password, &["PING"]).ok()?;
+        (answer.first_line() == "+PONG").then_some(Started::Answers)
+    })
+    .unwrap_or(Started::Failed)
 }

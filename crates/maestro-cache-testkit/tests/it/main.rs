@@ -11,7 +11,10 @@
 
 mod bites;
 mod conforms;
+mod fault_proxy;
 mod faulty;
 mod patterns;
+mod redis_cluster;
+mod redis_sentinels;
 mod redis_server;
 mod twisted;
