@@ -4,8 +4,8 @@
 //! one named test; [`check_histories`] runs random histories against a backend and the reference
 //! [`Model`] at once, and [`check_handles`] through handles; [`check_linearizability`] judges what concurrent tasks saw;
 //! [`check_patterns`] compares the glob dialect with a server's. Beside them stand the doubles that
-//! tests need: [`ModelBackend`], [`FaultyBackend`], a private [`RedisServer`], and a [`FaultProxy`] to
-//! put in front of it.
+//! tests need: [`ModelBackend`], [`FaultyBackend`], a private [`RedisServer`],
+//! [`RedisCluster`] or [`RedisSentinels`], and a [`FaultProxy`] to put in front of a server.
 //!
 //! A backend of your own passes the suite in one line; see [`conformance!`].
 

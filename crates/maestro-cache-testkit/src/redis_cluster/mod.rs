@@ -204,7 +204,7 @@ impl RedisCluster {
     /// # Panics
     ///
     /// If it does not happen within a minute.
-    #[must_use]
+    #[allow(clippy::must_use_candidate, reason = "called for what it does as well")]
     pub fn wait_until_promoted(&self, old_master: ClusterNode) -> ClusterNode {
         let companions = self.companions(old_master);
         poll::until("a replica is promoted", || {

@@ -106,6 +106,7 @@ impl RedisSentinels {
     /// # Panics
     ///
     /// If they do not within a minute.
+    #[allow(clippy::must_use_candidate, reason = "called for what it does as well")]
     pub fn failover(&self) -> u16 {
         let old = self.master();
         // They refuse while the last one is not over, or no replica has been heard of lately.
@@ -122,6 +123,7 @@ impl RedisSentinels {
     /// # Panics
     ///
     /// If no sentinel answers.
+    #[allow(clippy::must_use_candidate, reason = "called for what it does as well")]
     pub fn kill_master(&self) -> u16 {
         let master = self.master();
         self.server(master).stop();
@@ -134,6 +136,7 @@ impl RedisSentinels {
     /// # Panics
     ///
     /// If it does not happen within a minute.
+    #[allow(clippy::must_use_candidate, reason = "called for what it does as well")]
     pub fn wait_until_promoted(&self, old_master: u16) -> u16 {
         poll::until("a replica is promoted", || {
             let new = self.awake().next().and_then(master_of)?;
