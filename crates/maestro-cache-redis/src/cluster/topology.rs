@@ -137,6 +137,7 @@ impl Cluster {
 
     fn learn(&self, drawn: Result<Vec<Range>>) {
         let mut map = self.map.lock();
+        map.cartographer = None;
         map.round += 1;
         map.drawn = Some(Instant::now());
         map.failure = match drawn.and_then(|ranges| self.apply(&mut map, ranges)) {
