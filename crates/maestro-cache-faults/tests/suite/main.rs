@@ -1,0 +1,215 @@
+//! What `docs/reliability.md` promises, on real servers in trouble.
+
+// A test fails by panicking, and so does what it is built from.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use maestro_cache_faults::{Client, Report, scenarios};
+use maestro_cache_testkit::Fault;
+
+const MILLIS: fn(u64) -> Duration = Duration::from_millis;
+const SECONDS: fn(u64) -> Duration = Duration::from_secs;
+const DEADLINE: Duration = Duration::from_secs(1);
+
+/// What holds whatever goes wrong, and when calls succeed again.
+fn judge(report: &Report, served_within: Duration) {
+    println!("{report}");
+    let longest = report.longest();
+    assert!(longest < DEADLINE + SECONDS(1), "a call took {longest:?}");
+    assert_eq!(report.hanging, 0, "calls never came back");
+    assert!(report.wrong.is_empty(), "{:?}", report.wrong);
+    assert!(
+        report.counted_twice.is_empty(),
+        "{:?}",
+        report.counted_twice
+    );
+    if let Some((_, took)) = &report.health {
+        assert!(*took < DEADLINE + SECONDS(1), "health_check took {took:?}");
+    }
+    let recovered = report.recovered_after();
+    assert!(
+        recovered.is_some_and(|after| after <= served_within),
+        "served again after {recovered:?}, which should be {served_within:?}"
+    );
+}
+
+/// What holds where no data is lost either.
+fn judge_all(report: &Report, served_within: Duration) {
+    judge(report, served_within);
+    assert_eq!(report.lost, 0, "acknowledged values are missing");
+    assert!(
+        report.counted_too_little.is_empty(),
+        "{:?}",
+        report.counted_too_little
+    );
+}
+
+fn only_kinds(report: &Report, kinds: &[&str]) {
+    let failures = report.failures_during();
+    assert!(
+        failures.keys().all(|kind| kinds.contains(&kind.as_str())),
+        "{failures:?}"
+    );
+}
+
+fn is_unhealthy(report: &Report) {
+    let (kind, _) = report.health.as_ref().expect("the health was asked for");
+    assert!(kind.is_some(), "the health is said to be fine");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_and_back_after_two_seconds() {
+    let report = scenarios::killed(Client::Maestro, SECONDS(2)).await;
+    judge(&report, SECONDS(2));
+    only_kinds(&report, &["Unavailable"]);
+    is_unhealthy(&report);
+    let p99 = report.p99_during(MILLIS(200));
+    assert!(p99 <= MILLIS(50), "p99 was {p99:?} with the breaker open");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_and_back_after_half_a_minute() {
+    let report = scenarios::killed(Client::Maestro, SECONDS(30)).await;
+    judge(&report, SECONDS(6));
+    is_unhealthy(&report);
+    let p99 = report.p99_during(MILLIS(200));
+    assert!(p99 <= MILLIS(50), "p99 was {p99:?} with the breaker open");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frozen_for_ten_seconds() {
+    let report = scenarios::frozen(Client::Maestro, SECONDS(10)).await;
+    judge_all(&report, SECONDS(2));
+    only_kinds(&report, &["Timeout", "Unavailable"]);
+    is_unhealthy(&report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reset_in_the_middle_of_a_reply() {
+    let fault = Fault::ResetMidReply { after_bytes: 150 };
+    let (report, _) = scenarios::network(Client::Maestro, fault, MILLIS(200)).await;
+    judge_all(&report, SECONDS(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn greetings_cut_short() {
+    let fault = Fault::TruncateHandshake { bytes: 20 };
+    let (report, _) = scenarios::network(Client::Maestro, fault, MILLIS(200)).await;
+    judge_all(&report, SECONDS(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_open() {
+    let report = scenarios::half_open(Client::Maestro).await;
+    judge_all(&report, SECONDS(3));
+    assert_eq!(report.failed_reads(), 0, "reads are asked again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_open_for_everyone() {
+    let (report, _) = scenarios::network(Client::Maestro, Fault::SwallowAll, SECONDS(5)).await;
+    judge_all(&report, SECONDS(3));
+    is_unhealthy(&report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_black_hole() {
+    let (report, _) = scenarios::network(Client::Maestro, Fault::BlackHole, SECONDS(8)).await;
+    judge_all(&report, SECONDS(3));
+    is_unhealthy(&report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_but_below_the_deadline() {
+    let fault = Fault::DelayAnswers(MILLIS(300));
+    let (report, _) = scenarios::network(Client::Maestro, fault, SECONDS(4)).await;
+    judge_all(&report, Duration::ZERO);
+    assert_eq!(report.failures(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slower_than_the_deadline() {
+    let fault = Fault::DelayAnswers(MILLIS(1500));
+    let (report, connects) = scenarios::network(Client::Maestro, fault, SECONDS(5)).await;
+    judge_all(&report, SECONDS(1));
+    assert!(connects <= 5, "{connects} connections in 5 seconds");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_closed_by_the_server() {
+    let report = scenarios::client_kill(Client::Maestro).await;
+    judge_all(&report, SECONDS(1));
+    assert_eq!(report.failed_reads(), 0, "reads are asked again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_at_first() {
+    let report = scenarios::down_at_start(Client::Maestro, SECONDS(3)).await;
+    judge(&report, SECONDS(6));
+    only_kinds(&report, &["Unavailable"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_password_for_twenty_seconds() {
+    let (report, refused) = scenarios::password_changed(Client::Maestro, SECONDS(20)).await;
+    judge_all(&report, SECONDS(6));
+    is_unhealthy(&report);
+    assert!(refused <= 40, "{refused} attempts in 20 seconds");
+    let failures = report.failures_during();
+    assert!(failures.contains_key("Authentication"), "{failures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_for_two_seconds() {
+    let report = scenarios::read_only(Client::Maestro, SECONDS(2)).await;
+    judge(&report, SECONDS(2));
+    only_kinds(&report, &["NotWritable"]);
+    assert_eq!(report.failed_reads(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn out_of_memory_for_two_seconds() {
+    let report = scenarios::out_of_memory(Client::Maestro, SECONDS(2)).await;
+    judge_all(&report, SECONDS(2));
+    only_kinds(&report, &["OutOfMemory"]);
+    assert_eq!(report.failed_reads(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_value_among_small_ones() {
+    let report = scenarios::large_value(Client::Maestro).await;
+    judge_all(&report, SECONDS(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_of_a_cluster_killed() {
+    let report = scenarios::cluster_master(Client::Maestro, false).await;
+    judge(&report, SECONDS(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_of_a_cluster_frozen() {
+    let report = scenarios::cluster_master(Client::Maestro, true).await;
+    judge(&report, SECONDS(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slots_that_move() {
+    let report = scenarios::resharding(Client::Maestro, 1500).await;
+    judge_all(&report, Duration::ZERO);
+    assert_eq!(report.failures(), 0, "{:?}", report.failures_during());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_master_by_the_sentinels() {
+    let report = scenarios::sentinel_failover(Client::Maestro, false).await;
+    judge(&report, SECONDS(2));
+    assert_eq!(report.failed_reads(), 0, "reads are asked again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_killed_behind_sentinels() {
+    let report = scenarios::sentinel_failover(Client::Maestro, true).await;
+    judge(&report, SECONDS(2));
+}
