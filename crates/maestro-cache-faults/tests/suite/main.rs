@@ -1,7 +1,12 @@
 //! What `docs/reliability.md` promises, on real servers in trouble.
 
 // A test fails by panicking, and so does what it is built from.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 use std::time::Duration;
 

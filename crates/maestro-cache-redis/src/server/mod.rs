@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, yield_now};
+use tokio::time::Instant;
 
 pub(crate) use link::Lease;
 
@@ -45,8 +46,12 @@ struct Shared {
 /// What callers and the supervisor meet in.
 struct State {
     places: Box<[Option<Seated>]>,
+    /// Those that were replaced, and when they end unless they give a sign of life.
+    retired: Vec<(Arc<Link>, Instant)>,
     /// How many links were made. Each has its number, from 1.
     made: u64,
+    /// How many links were usable when they were last looked at.
+    usable: usize,
     breaker: Breaker,
     supervisor: Option<JoinHandle<()>>,
     is_closed: bool,
@@ -94,7 +99,9 @@ impl Server {
                 pool,
                 state: Mutex::new(State {
                     places: (0..links.connections).map(|_| None).collect(),
+                    retired: Vec::new(),
                     made: 0,
+                    usable: 0,
                     breaker: Breaker::new(),
                     supervisor: None,
                     is_closed: false,
@@ -123,7 +130,7 @@ impl Server {
     pub(crate) async fn lease_made_after(&self, made: u64) -> Result<Lease> {
         match self.lease_now(made) {
             Ok(Some(lease)) => return Ok(lease),
-            Ok(None) => {}
+            Ok(None) => self.shared.wake.notify_one(),
             Err(error) => {
                 // A caller who tries again and again would starve a runtime of one thread, and with
                 // it the supervisor.
@@ -168,10 +175,7 @@ impl Server {
         match (state.breaker.cause(), state.usable(turn, 0)) {
             (Some(_), Some(link)) => Ok(Some(Lease::new(link, state.made, &shared.wake))),
             (Some(cause), None) => Err(cause.clone()),
-            (None, _) => {
-                shared.wake.notify_one();
-                Ok(None)
-            }
+            (None, _) => Ok(None),
         }
     }
 
@@ -210,12 +214,13 @@ impl Shared {
         let mut state = self.state.lock();
         state.is_closed = true;
         let seated: Vec<_> = state.places.iter_mut().filter_map(Option::take).collect();
+        let retired = std::mem::take(&mut state.retired);
         drop(state);
         self.pool.close();
         self.changed.notify_waiters();
         self.wake.notify_one();
         // Outside of the lock: the last one to hold a link ends it.
-        drop(seated);
+        drop((seated, retired));
     }
 }
 

@@ -23,6 +23,10 @@ const LOOK: Duration = Duration::from_millis(100);
 /// A link over which nothing came for so long is made to say something.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
+/// How long a link that was replaced may still give a sign of life. A server that was frozen answers
+/// over the old and the new one in the same moment, in whatever order.
+const GRACE: Duration = Duration::from_millis(50);
+
 type Attempt = Pin<Box<dyn Future<Output = Result<Object<Connector>>> + Send>>;
 
 /// Runs until the server is closed or dropped.
@@ -68,19 +72,26 @@ impl Shared {
         if state.is_closed {
             return None;
         }
+        self.end_retired(&mut state, now);
         self.look_after_links(&mut state, now);
         if state.place_in_need().is_none() {
             // Also after a freeze, when the server goes on over the connections that it had.
             self.recovered(&mut state, now);
         }
+        let has_news = made.is_some();
         match made {
             Some(Ok(connection)) => self.place(&mut state, connection, now),
             Some(Err(cause)) => self.fail(&mut state, cause, now),
             None => {}
         }
         let wants = state.breaker.may_connect(now) && state.place_in_need().is_some();
+        let usable = state.usable_links();
+        let has_more = usable > std::mem::replace(&mut state.usable, usable);
         drop(state);
-        self.changed.notify_waiters();
+        // Whoever waits and is woken looks here in turn, so this is for news only.
+        if has_news || has_more {
+            self.changed.notify_waiters();
+        }
         Some(wants)
     }
 
@@ -115,12 +126,26 @@ impl Shared {
             return;
         };
         if let Some(silent) = place.replace(seated) {
-            // Those who wait for its answers are told, and reads are asked again over the new one.
-            silent.link.end();
-            self.warn("it was silent while the server took another connection");
+            let link = Arc::clone(&silent.link);
+            state.retired.push((link, now + GRACE));
         }
         self.recovered(state, now);
         tracing::debug!(target: "maestro_cache::redis", address = &*self.name, "connected");
+    }
+
+    /// Ends the links that were replaced and are silent to the last. Those who wait for their answers
+    /// are told, and reads are asked again over another one.
+    fn end_retired(&self, state: &mut State, now: Instant) {
+        state.retired.retain(|(link, due)| {
+            if *due > now && !link.is_usable() {
+                return true;
+            }
+            if link.is_doubted() {
+                link.end();
+                self.warn("it was silent while the server took another connection");
+            }
+            false
+        });
     }
 
     fn fail(&self, state: &mut State, cause: Error, now: Instant) {
@@ -187,6 +212,14 @@ impl Shared {
 }
 
 impl State {
+    fn usable_links(&self) -> usize {
+        self.places
+            .iter()
+            .flatten()
+            .filter(|seated| seated.link.is_usable())
+            .count()
+    }
+
     /// The first place without a connection that calls can be sent over.
     fn place_in_need(&self) -> Option<usize> {
         self.places

@@ -1,11 +1,16 @@
 //! How many connections there are, when they are made, and that lost ones come back.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use maestro_cache_core::{Cache, ErrorKind, Outcome};
 use maestro_cache_redis::RedisCache;
-use maestro_cache_testkit::RedisServer;
+use maestro_cache_testkit::{Fault, FaultProxy, RedisServer};
 
 use crate::errors::{cache, cache_within};
 use crate::fakes::{Act, fake, slowly};
@@ -15,6 +20,16 @@ use crate::servers::{ask, served};
 fn clients(server: &RedisServer) -> usize {
     let list = ask(server, &["CLIENT", "LIST", "TYPE", "normal"]);
     list.matches("id=").count() - 1
+}
+
+/// The numbers that the server gave to the connections of a user.
+fn clients_of(server: &RedisServer, user: &str) -> BTreeSet<String> {
+    let list = server.ask(&["CLIENT", "LIST"]);
+    list.text()
+        .lines()
+        .filter(|line| line.contains(&format!(" user={user} ")))
+        .filter_map(|line| line.split(' ').next().map(str::to_owned))
+        .collect()
 }
 
 /// Waits until the server has so many clients: it hears of the end of a connection a moment after
@@ -271,4 +286,172 @@ async fn closing_while_calls_are_under_way_lets_each_end_in_one_way_or_the_other
         }
     }
     drop(server);
+}
+
+/// Counts how often a future was woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_who_wait_for_a_connection_are_left_alone_until_there_is_news() {
+    // The system takes connections for it, and it never answers the greeting.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "redis://{}?connect_timeout=3s",
+        silent.local_addr().unwrap()
+    );
+    let cache = cache(&url);
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut calls: Vec<_> = (0..50)
+        .map(|_| cache.set("key", "value").into_future().boxed())
+        .collect();
+    for call in &mut calls {
+        assert!(
+            call.poll_unpin(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+    }
+    let (watched, mut seen) = (std::time::Instant::now(), 0);
+    while watched.elapsed() < Duration::from_secs(1) {
+        tokio::task::yield_now().await;
+        let now = wakes.0.load(Ordering::Relaxed);
+        if std::mem::replace(&mut seen, now) != now {
+            for call in &mut calls {
+                let context = &mut Context::from_waker(&waker);
+                assert!(call.poll_unpin(context).is_pending());
+            }
+        }
+    }
+    let wakes = wakes.0.load(Ordering::Relaxed);
+    assert!(
+        wakes < 500,
+        "50 calls that wait were woken {wakes} times in a second"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_died_while_nobody_used_it_is_replaced_before_somebody_does() {
+    let server = RedisServer::builder().tcp().start();
+    let proxy = FaultProxy::start(server.port().unwrap());
+    let cache = cache(&format!("{}?connections=1", proxy.url()));
+    served(&cache).await;
+    proxy.set_fault(Fault::SwallowOld);
+    let replaced = async {
+        while proxy.connections_accepted() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), replaced)
+        .await
+        .expect("a heartbeat finds out");
+    cache.set("key", "value").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_patient_call_outlasts_a_freeze() {
+    let server = RedisServer::builder().tcp().start();
+    let patient = cache(&server.url());
+    let hasty = patient.with_timeout(Duration::from_millis(50));
+    served(&patient).await;
+    server.pause();
+    let caller = patient.clone();
+    let call = tokio::spawn(async move { caller.increment("counter", 1).await });
+    // Until the breaker is open: then calls are refused at once, and nothing is sent.
+    let refused = async {
+        while hasty.set("key", "value").await.unwrap_err().outcome() == Outcome::Unknown {}
+    };
+    tokio::time::timeout(Duration::from_secs(60), refused)
+        .await
+        .unwrap();
+    server.resume();
+    assert_eq!(call.await.unwrap().unwrap(), 1);
+    served(&patient).await;
+}
+
+#[tokio::test]
+async fn a_user_without_ping_gets_no_more_connections_than_configured() {
+    let server = RedisServer::builder().tcp().start();
+    let mut rules = vec!["ACL", "SETUSER", "qf", "on", ">secret", "~qf:*", "-@all"];
+    rules.extend(
+        "+get +mget +set +unlink +exists +getdel +incrby +pttl +pexpire +persist".split(' '),
+    );
+    rules.extend("+scan +multi +exec +evalsha +eval".split(' '));
+    assert!(!server.ask(&rules).is_error());
+    let url = server.url().replace("redis://", "redis://qf:secret@");
+    let backend = RedisCache::builder(&url).connections(3).build().unwrap();
+    let cache = Cache::builder(backend)
+        .key_prefix("qf:")
+        .timeout(Duration::from_secs(30))
+        .build()
+        .unwrap();
+    burst(&cache, 200).await;
+    settles_at(&server, 3).await;
+    let made = clients_of(&server, "qf");
+    assert_eq!(made.len(), 3);
+    assert_eq!(cache.increment("counter", 1).await.unwrap(), 1);
+    // The heartbeat is refused, which is an answer.
+    let is_refused = || {
+        let info = server.ask(&["INFO", "commandstats"]);
+        let refused =
+            |line: &str| line.contains("cmdstat_ping") && !line.contains("rejected_calls=0");
+        info.text().lines().any(refused)
+    };
+    let heard_a_beat = async {
+        while !is_refused() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), heard_a_beat)
+        .await
+        .expect("idle connections are made to say something");
+    burst(&cache, 200).await;
+    assert_eq!(cache.clear_all().await.unwrap(), 201);
+    assert_eq!(
+        clients_of(&server, "qf"),
+        made,
+        "the same connections as before"
+    );
+}
+
+#[tokio::test]
+async fn calls_beyond_the_bound_are_rejected_and_those_under_way_are_not() {
+    let server = RedisServer::builder().tcp().start();
+    let cache = cache(&format!("{}?max_in_flight=10", server.url()));
+    served(&cache).await;
+    let answers = join_all((0..50).map(|_| cache.increment("counter", 1).into_future())).await;
+    let (done, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!(done.len(), 10);
+    for error in refused.into_iter().filter_map(Result::err) {
+        assert_eq!(error.kind(), ErrorKind::Rejected, "{error:?}");
+        assert_eq!(error.outcome(), Outcome::NotApplied, "{error:?}");
+    }
+    assert_eq!(cache.get("counter").await.unwrap(), Some(10_i64));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_less_than_twice_a_second_however_many_ask() {
+    let server = RedisServer::builder().password("right").tcp().start();
+    let cache = cache(&server.url().replace("right", "wrong"));
+    let began = std::time::Instant::now();
+    let before = connections_so_far(&server);
+    while began.elapsed() < Duration::from_secs(3) {
+        let error = cache.get::<i64>("key").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Authentication, "{error:?}");
+    }
+    let attempts = connections_so_far(&server) - before - 1;
+    let most = 1 + (began.elapsed().as_secs_f64() * 2.0) as u64;
+    assert!((1..=most).contains(&attempts), "{attempts} attempts");
+    assert!(
+        !server
+            .ask(&["CONFIG", "SET", "requirepass", "wrong"])
+            .is_error()
+    );
+    served(&cache).await;
 }
