@@ -2,6 +2,7 @@
 
 mod breaker;
 mod link;
+mod log;
 mod supervisor;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::connect::{Connector, Manner, Target};
 use crate::settings::Links;
 use breaker::Breaker;
 use link::Link;
+use log::Log;
 
 /// One server. Dropping it ends its connections once the calls under way are over.
 pub(crate) struct Server {
@@ -29,8 +31,6 @@ pub(crate) struct Server {
 }
 
 struct Shared {
-    /// What it is called, for people.
-    name: Arc<str>,
     connect_timeout: Duration,
     /// One more than there are places, for the one that is to replace another.
     pool: Pool<Connector>,
@@ -53,6 +53,7 @@ struct State {
     /// How many links were usable when they were last looked at.
     usable: usize,
     breaker: Breaker,
+    log: Log,
     supervisor: Option<JoinHandle<()>>,
     is_closed: bool,
 }
@@ -94,7 +95,6 @@ impl Server {
             .map_err(|_| Error::new(ErrorKind::Config, "the pool of connections is unusable"))?;
         Ok(Self {
             shared: Arc::new(Shared {
-                name,
                 connect_timeout: links.connect_timeout,
                 pool,
                 state: Mutex::new(State {
@@ -103,6 +103,7 @@ impl Server {
                     made: 0,
                     usable: 0,
                     breaker: Breaker::new(),
+                    log: Log::new(name),
                     supervisor: None,
                     is_closed: false,
                 }),

@@ -72,11 +72,11 @@ impl Shared {
         if state.is_closed {
             return None;
         }
-        self.end_retired(&mut state, now);
+        state.end_retired(now);
         self.look_after_links(&mut state, now);
         if state.place_in_need().is_none() {
             // Also after a freeze, when the server goes on over the connections that it had.
-            self.recovered(&mut state, now);
+            state.recovered(now);
         }
         let has_news = made.is_some();
         match made {
@@ -129,89 +129,71 @@ impl Shared {
             let link = Arc::clone(&silent.link);
             state.retired.push((link, now + GRACE));
         }
-        self.recovered(state, now);
-        tracing::debug!(target: "maestro_cache::redis", address = &*self.name, "connected");
-    }
-
-    /// Ends the links that were replaced and are silent to the last. Those who wait for their answers
-    /// are told, and reads are asked again over another one.
-    fn end_retired(&self, state: &mut State, now: Instant) {
-        state.retired.retain(|(link, due)| {
-            if *due > now && !link.is_usable() {
-                return true;
-            }
-            if link.is_doubted() {
-                link.end();
-                self.warn("it was silent while the server took another connection");
-            }
-            false
-        });
+        state.recovered(now);
+        state.log.connected();
     }
 
     fn fail(&self, state: &mut State, cause: Error, now: Instant) {
         let kind = cause.kind();
         if state.breaker.failed(now, cause, chance()) {
-            tracing::warn!(
-                target: "maestro_cache::redis",
-                address = &*self.name,
-                ?kind,
-                "cannot connect"
-            );
+            state.log.cannot_connect(kind, now);
         } else {
-            tracing::debug!(
-                target: "maestro_cache::redis",
-                address = &*self.name,
-                ?kind,
-                "still cannot connect"
-            );
+            state.log.still_cannot_connect(kind);
         }
     }
 
     fn look_after_links(&self, state: &mut State, now: Instant) {
         let patience = self.connect_timeout / 2;
         let may_doubt = state.breaker.may_doubt(now);
-        for place in &mut state.places {
+        let State { places, log, .. } = state;
+        for place in places {
             let Some(Seated { link, .. }) = place else {
                 continue;
             };
             if link.is_broken() {
                 *place = None;
-                self.warn("the link broke");
+                log.dropped("the link broke", now);
                 continue;
             }
             if !link.is_doubted() {
                 link.trust();
                 if may_doubt && link.deserves_doubt(now, patience) {
                     link.doubt();
+                    log.doubted();
                     continue;
                 }
             }
             link.beat(now, HEARTBEAT, self.connect_timeout);
         }
     }
-
-    fn recovered(&self, state: &mut State, now: Instant) {
-        if let Some(down_for) = state.breaker.connected(now) {
-            tracing::info!(
-                target: "maestro_cache::redis",
-                address = &*self.name,
-                ?down_for,
-                "connected again"
-            );
-        }
-    }
-
-    fn warn(&self, why: &'static str) {
-        tracing::warn!(
-            target: "maestro_cache::redis",
-            address = &*self.name,
-            why,
-            "connection dropped"
-        );
-    }
 }
 
 impl State {
+    fn recovered(&mut self, now: Instant) {
+        if let Some(down_for) = self.breaker.connected(now) {
+            self.log.connected_again(down_for);
+        }
+    }
+
+    /// Ends the links that were replaced and are silent to the last. Those who wait for their answers
+    /// are told, and reads are asked again over another one.
+    fn end_retired(&mut self, now: Instant) {
+        let log = &mut self.log;
+        self.retired.retain(|(link, due)| {
+            if *due > now && !link.is_usable() {
+                return true;
+            }
+            if link.is_doubted() {
+                link.end();
+                log.dropped(
+                    "it was silent while the server took another connection",
+                    now,
+                );
+            }
+            false
+        });
+    }
+
     fn usable_links(&self) -> usize {
         self.places
             .iter()
