@@ -6,7 +6,6 @@ use maestro_cache_core::{Error, ErrorKind, Outcome, Result};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::lost;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::server::{Lease, Server, no_runtime};
@@ -60,17 +59,17 @@ impl Server {
     ) -> Result<Reply> {
         let mut may_repeat = intent == Intent::Read;
         let mut may_follow = self.follows_the_master();
-        let mut made = 0;
+        let mut spent = 0;
         loop {
-            let mut lease = within(deadline, self.lease_made_after(made)).await?;
+            let mut lease = within(deadline, self.lease_newer_than(spent)).await?;
             match lease.exchange(deadline, intent, request).await {
                 Err(error) if may_repeat && error.kind() == ErrorKind::Unavailable => {
                     may_repeat = false;
-                    made = lease.made();
+                    spent = lease.attempts();
                 }
                 Ok(reply) if may_follow && reply.is_of_a_replica() => {
                     may_follow = false;
-                    made = lease.made();
+                    spent = lease.attempts();
                     lease.give_up();
                 }
                 answer => return answer,
@@ -116,7 +115,7 @@ impl Lease {
         let unanswered = intent.outcome_unanswered();
         match timeout_at(deadline.0, self.send(request)).await {
             Ok(Ok(value)) => Ok(Reply::new(value, unanswered)),
-            Ok(Err(error)) => Err(lost::request(&error).with_outcome(unanswered)),
+            Ok(Err(error)) => Err(error.with_outcome(unanswered)),
             Err(_) => {
                 self.timed_out();
                 Err(late("the server did not answer within the deadline").with_outcome(unanswered))

@@ -54,15 +54,20 @@ pub(crate) fn silent() -> Error {
 
 /// The error of a request whose connection broke.
 pub(crate) fn request(error: &RedisError) -> Error {
-    let lost = Error::new(
-        ErrorKind::Unavailable,
-        "the connection to the server broke before it answered",
-    );
+    let lost = unanswered();
     match error.kind() {
         // These are the words of the operating system. Those of the parser quote the answer.
         redis::ErrorKind::Io => lost.with_source(Broken(error.to_string())),
         _ => lost,
     }
+}
+
+/// The error of a request whose connection ended.
+pub(crate) fn unanswered() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the connection to the server broke before it answered",
+    )
 }
 
 /// The words of the operating system about a link.

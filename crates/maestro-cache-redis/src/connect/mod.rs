@@ -9,11 +9,13 @@ mod stream;
 mod tls;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use maestro_cache_core::{Error, Result};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 pub(crate) use address::Address;
@@ -86,7 +88,25 @@ pub(crate) struct Connection {
 /// The task that reads and writes. It ends with the last one who holds it.
 pub(crate) struct Driver {
     task: JoinHandle<()>,
+    end: Arc<End>,
     pulse: Arc<Pulse>,
+}
+
+/// The end of a driver's task, for those who wait for it.
+#[derive(Default)]
+struct End {
+    is_over: AtomicBool,
+    over: Notify,
+}
+
+/// Tells of the end however it comes: by itself, aborted, or with its runtime.
+struct TellsOfTheEnd(Arc<End>);
+
+impl Drop for TellsOfTheEnd {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::Release);
+        self.0.over.notify_waiters();
+    }
 }
 
 impl Connector {
@@ -122,10 +142,7 @@ impl Manner {
                 .map_err(|error| lost::greeting(&error))?;
         Ok(Connection {
             commands,
-            driver: Arc::new(Driver {
-                task: tokio::spawn(driver),
-                pulse,
-            }),
+            driver: Arc::new(Driver::start(driver, pulse)),
         })
     }
 
@@ -157,13 +174,33 @@ impl Manner {
 }
 
 impl Driver {
+    fn start(driver: impl Future<Output = ()> + Send + 'static, pulse: Arc<Pulse>) -> Self {
+        let end = Arc::new(End::default());
+        let tells = TellsOfTheEnd(Arc::clone(&end));
+        // The driver is dropped first: what it has to say to callers is said by then.
+        let task = tokio::spawn(async move {
+            let _tells = tells;
+            driver.await;
+        });
+        Self { task, end, pulse }
+    }
+
     pub(crate) fn pulse(&self) -> &Pulse {
         &self.pulse
     }
 
     /// True once nothing can be sent any more: the link broke, or the runtime of the task is gone.
     pub(crate) fn is_over(&self) -> bool {
-        self.task.is_finished()
+        self.end.is_over.load(Ordering::Acquire)
+    }
+
+    /// Returns once nothing can be sent any more.
+    pub(crate) async fn over(&self) {
+        let mut over = std::pin::pin!(self.end.over.notified());
+        over.as_mut().enable();
+        if !self.is_over() {
+            over.await;
+        }
     }
 
     /// Ends it now. Whoever waits for an answer is told that the connection broke.

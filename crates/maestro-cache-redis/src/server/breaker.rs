@@ -35,6 +35,9 @@ pub(super) struct Breaker {
 enum State {
     /// Nothing speaks against connecting. Callers wait for it.
     Closed,
+    /// An attempt failed, which may mean little: a server that restarts refuses for a moment, and a
+    /// greeting may be cut short like any call. Callers wait for the second one, which is soon.
+    Shaken { since: Instant, next: Instant },
     /// The last attempt failed. Callers are told why, at once.
     Open {
         cause: Error,
@@ -55,15 +58,16 @@ impl Breaker {
     /// Why callers are refused; none if they are not.
     pub(super) fn cause(&self) -> Option<&Error> {
         match &self.state {
-            State::Closed => None,
+            State::Closed | State::Shaken { .. } => None,
             State::Open { cause, .. } => Some(cause),
         }
     }
 
-    pub(super) fn may_connect(&self, now: Instant) -> bool {
+    /// When the next attempt may be made; none if at once.
+    pub(super) fn next_attempt(&self) -> Option<Instant> {
         match &self.state {
-            State::Closed => true,
-            State::Open { next, .. } => now >= *next,
+            State::Closed => None,
+            State::Shaken { next, .. } | State::Open { next, .. } => Some(*next),
         }
     }
 
@@ -75,7 +79,7 @@ impl Breaker {
     /// A connection works. Returns how long there was none.
     pub(super) fn connected(&mut self, now: Instant) -> Option<Duration> {
         match std::mem::replace(&mut self.state, State::Closed) {
-            State::Closed => None,
+            State::Closed | State::Shaken { .. } => None,
             State::Open { since, .. } => Some(now.saturating_duration_since(since)),
         }
     }
@@ -86,17 +90,22 @@ impl Breaker {
     }
 
     /// An attempt to connect failed. `chance` is a number from 0 to 1, evenly distributed. Returns
-    /// whether it is the first failure after a success.
+    /// whether callers are refused from now on, and were not before.
     pub(super) fn failed(&mut self, now: Instant, cause: Error, chance: f64) -> bool {
         let since = match &self.state {
             State::Closed => now,
-            State::Open { since, .. } => *since,
+            State::Shaken { since, .. } | State::Open { since, .. } => *since,
         };
         let down_for = now.saturating_duration_since(since);
         let next = now + pause(cause.kind(), down_for, chance);
-        let is_first = matches!(self.state, State::Closed);
+        // Other failures than this one do not pass by themselves, or took all the patience there is.
+        if matches!(self.state, State::Closed) && cause.kind() == ErrorKind::Unavailable {
+            self.state = State::Shaken { since, next };
+            return false;
+        }
+        let was_open = self.cause().is_some();
         self.state = State::Open { cause, since, next };
-        is_first
+        !was_open
     }
 }
 
@@ -135,7 +144,7 @@ mod tests {
         let (mut breaker, mut now) = (Breaker::new(), began);
         let mut attempts = Vec::new();
         while now < began + Duration::from_secs(seconds) {
-            if breaker.may_connect(now) {
+            if breaker.next_attempt().is_none_or(|next| now >= next) {
                 attempts.push(now - began);
                 breaker.failed(now, error(kind), chance);
             }
@@ -184,16 +193,30 @@ mod tests {
     fn callers_are_told_the_last_cause_until_a_connection_works() {
         let now = Instant::now();
         let mut breaker = Breaker::new();
-        assert!(breaker.cause().is_none() && breaker.may_connect(now));
-        assert!(breaker.failed(now, error(ErrorKind::Unavailable), 1.0));
+        assert!(breaker.cause().is_none() && breaker.next_attempt().is_none());
+        assert!(breaker.failed(now, error(ErrorKind::Timeout), 1.0));
         assert!(!breaker.failed(now, error(ErrorKind::Authentication), 1.0));
         let cause = breaker.cause().map(Error::kind);
         assert_eq!(cause, Some(ErrorKind::Authentication));
-        assert!(!breaker.may_connect(now));
+        assert!(breaker.next_attempt().is_some_and(|next| next > now));
         let later = now + Duration::from_secs(3);
         assert_eq!(breaker.connected(later), Some(Duration::from_secs(3)));
-        assert!(breaker.cause().is_none() && breaker.may_connect(later));
+        assert!(breaker.cause().is_none() && breaker.next_attempt().is_none());
         assert_eq!(breaker.connected(later), None);
+    }
+
+    #[test]
+    fn one_refused_attempt_is_not_the_end_and_the_second_one_is() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new();
+        assert!(!breaker.failed(now, error(ErrorKind::Unavailable), 1.0));
+        assert!(breaker.cause().is_none());
+        assert_eq!(breaker.next_attempt(), Some(now + SHORTEST_PAUSE));
+        assert!(breaker.failed(now, error(ErrorKind::Unavailable), 1.0));
+        assert!(breaker.cause().is_some());
+        breaker.connected(now);
+        assert!(!breaker.failed(now, error(ErrorKind::Unavailable), 1.0));
+        assert_eq!(breaker.connected(now), None);
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redis::RedisResult;
+use maestro_cache_core::Result;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use crate::connect::{Connection, Driver};
+use crate::lost;
 use crate::request::Request;
 
 /// How many calls have to give up in a row before a link is doubted earlier than for its silence.
@@ -22,8 +23,8 @@ const SILENCE_OF_A_DOUBT: Duration = Duration::from_millis(100);
 /// A connection that callers share. What it takes in the pool is the supervisor's to hold: a call
 /// that is never polled again would keep it for ever.
 pub(super) struct Link {
-    /// Later ones have higher numbers.
-    number: u64,
+    /// The number of the attempt that made it.
+    attempt: u64,
     commands: MultiplexedConnection,
     driver: Arc<Driver>,
     /// Silent for so long that another one is asked for; no new call is sent over it meanwhile.
@@ -31,17 +32,17 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(number: u64, connection: &Connection) -> Self {
+    pub(super) fn new(attempt: u64, connection: &Connection) -> Self {
         Self {
-            number,
+            attempt,
             commands: connection.commands.clone(),
             driver: Arc::clone(&connection.driver),
             doubted: AtomicBool::new(false),
         }
     }
 
-    pub(super) fn number(&self) -> u64 {
-        self.number
+    pub(super) fn attempt(&self) -> u64 {
+        self.attempt
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -102,16 +103,16 @@ impl Link {
 pub(crate) struct Lease {
     link: Arc<Link>,
     commands: MultiplexedConnection,
-    /// How many links had been made by then.
-    made: u64,
+    /// How many attempts to connect had been begun by then.
+    attempts: u64,
     /// Wakes the supervisor.
     wake: Arc<Notify>,
 }
 
 impl Lease {
-    pub(super) fn new(link: &Arc<Link>, made: u64, wake: &Arc<Notify>) -> Self {
+    pub(super) fn new(link: &Arc<Link>, attempts: u64, wake: &Arc<Notify>) -> Self {
         Self {
-            made,
+            attempts,
             commands: link.commands.clone(),
             link: Arc::clone(link),
             wake: Arc::clone(wake),
@@ -120,14 +121,23 @@ impl Lease {
 
     /// Sends the request and waits for the answer, a refusal of the server among them. An error
     /// means that the connection is lost.
-    pub(crate) async fn send(&mut self, request: Request<'_>) -> RedisResult<redis::Value> {
-        let answer = match request {
-            Request::Command(command) => self.commands.send_packed_command(command).await,
-            Request::Pipeline(pipeline) => self
-                .commands
-                .send_packed_commands(pipeline, 0, pipeline.len())
-                .await
-                .map(redis::Value::Array),
+    pub(crate) async fn send(&mut self, request: Request<'_>) -> Result<redis::Value> {
+        let commands = &mut self.commands;
+        let answer = async {
+            match request {
+                Request::Command(command) => commands.send_packed_command(command).await,
+                Request::Pipeline(pipeline) => commands
+                    .send_packed_commands(pipeline, 0, pipeline.len())
+                    .await
+                    .map(redis::Value::Array),
+            }
+        };
+        // What is handed to the driver while it ends may be left where nobody looks any more, and
+        // its caller would wait for ever: the channel between the two lives on with its senders.
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|error| lost::request(&error)),
+            () = self.link.driver.over() => Err(lost::unanswered()),
         };
         if answer.is_err() {
             // Also where the driver lives on, as after an answer that it cannot read.
@@ -136,9 +146,10 @@ impl Lease {
         answer
     }
 
-    /// How many connections had been made when this one was leased. They may all break together.
-    pub(crate) fn made(&self) -> u64 {
-        self.made
+    /// How many attempts to connect had been begun when this was leased. What came of them may all
+    /// break together.
+    pub(crate) fn attempts(&self) -> u64 {
+        self.attempts
     }
 
     /// To be told when the deadline of a request passed before the answer came.

@@ -48,8 +48,8 @@ struct State {
     places: Box<[Option<Seated>]>,
     /// Those that were replaced, and when they end unless they give a sign of life.
     retired: Vec<(Arc<Link>, Instant)>,
-    /// How many links were made. Each has its number, from 1.
-    made: u64,
+    /// How many attempts to connect were begun. A link has the number of its attempt, from 1.
+    attempts: u64,
     /// How many links were usable when they were last looked at.
     usable: usize,
     breaker: Breaker,
@@ -66,9 +66,9 @@ struct Seated {
 }
 
 impl Seated {
-    fn new(number: u64, connection: Object<Connector>) -> Self {
+    fn new(attempt: u64, connection: Object<Connector>) -> Self {
         Self {
-            link: Arc::new(Link::new(number, &connection)),
+            link: Arc::new(Link::new(attempt, &connection)),
             seat: Some(connection),
         }
     }
@@ -100,7 +100,7 @@ impl Server {
                 state: Mutex::new(State {
                     places: (0..links.connections).map(|_| None).collect(),
                     retired: Vec::new(),
-                    made: 0,
+                    attempts: 0,
                     usable: 0,
                     breaker: Breaker::new(),
                     log: Log::new(name),
@@ -121,15 +121,15 @@ impl Server {
     /// Connecting is none of the caller's business: it goes on when the caller goes away, and all
     /// who wait share one attempt.
     pub(crate) async fn lease(&self) -> Result<Lease> {
-        self.lease_made_after(0).await
+        self.lease_newer_than(0).await
     }
 
-    /// A connection that was made when there had been so many already, or any if none can be made.
+    /// A connection from a later attempt than that one, or any if none can be made.
     ///
     /// When one breaks, the others often do in the same moment, and it takes another one to be found
     /// out: so a call that is repeated goes over a new one.
-    pub(crate) async fn lease_made_after(&self, made: u64) -> Result<Lease> {
-        match self.lease_now(made) {
+    pub(crate) async fn lease_newer_than(&self, attempt: u64) -> Result<Lease> {
+        match self.lease_now(attempt) {
             Ok(Some(lease)) => return Ok(lease),
             Ok(None) => self.shared.wake.notify_one(),
             Err(error) => {
@@ -142,22 +142,22 @@ impl Server {
         loop {
             let mut changed = std::pin::pin!(self.shared.changed.notified());
             changed.as_mut().enable();
-            if let Some(lease) = self.lease_now(made)? {
+            if let Some(lease) = self.lease_now(attempt)? {
                 return Ok(lease);
             }
             changed.await;
         }
     }
 
-    fn lease_now(&self, made: u64) -> Result<Option<Lease>> {
+    fn lease_now(&self, attempt: u64) -> Result<Option<Lease>> {
         let shared = &self.shared;
         let mut state = shared.state.lock();
         if state.is_closed {
             return Err(Error::closed());
         }
         let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
-        if let Some(link) = state.usable(turn, made) {
-            return Ok(Some(Lease::new(link, state.made, &shared.wake)));
+        if let Some(link) = state.usable(turn, attempt) {
+            return Ok(Some(Lease::new(link, state.attempts, &shared.wake)));
         }
         // The connections live on the runtime of the supervisor. Once that is gone, so are they,
         // and a new one has no reason to pause.
@@ -174,7 +174,7 @@ impl Server {
             return Ok(None);
         }
         match (state.breaker.cause(), state.usable(turn, 0)) {
-            (Some(_), Some(link)) => Ok(Some(Lease::new(link, state.made, &shared.wake))),
+            (Some(_), Some(link)) => Ok(Some(Lease::new(link, state.attempts, &shared.wake))),
             (Some(cause), None) => Err(cause.clone()),
             (None, _) => Ok(None),
         }
@@ -198,15 +198,15 @@ impl Drop for Server {
 }
 
 impl State {
-    /// The first usable link from this turn on, of those that were made after so many others.
-    fn usable(&self, turn: usize, made: u64) -> Option<&Arc<Link>> {
+    /// The first usable link from this turn on, of those of later attempts than that one.
+    fn usable(&self, turn: usize, attempt: u64) -> Option<&Arc<Link>> {
         let start = turn.checked_rem(self.places.len())?;
         let (before, from) = self.places.split_at_checked(start)?;
         from.iter()
             .chain(before)
             .flatten()
             .map(|seated| &seated.link)
-            .find(|link| link.number() > made && link.is_usable())
+            .find(|link| link.attempt() > attempt && link.is_usable())
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use deadpool::managed::{Object, PoolError};
 use maestro_cache_core::{Error, ErrorKind, Result};
 use tokio::sync::Notify;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::{Seated, Shared, State};
 use crate::connect::Connector;
@@ -34,11 +34,14 @@ pub(super) async fn supervise(server: Weak<Shared>, wake: Arc<Notify>) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut attempt: Option<Attempt> = None;
+    let mut next_attempt = Instant::now();
     loop {
         let made = tokio::select! {
             made = end_of(&mut attempt) => Some(made),
             _ = looks.tick() => None,
             () = wake.notified() => None,
+            // A look is due sooner anyway, if this is further away.
+            () = sleep_until(next_attempt), if next_attempt > Instant::now() => None,
         };
         let Some(server) = server.upgrade() else {
             return;
@@ -46,13 +49,26 @@ pub(super) async fn supervise(server: Weak<Shared>, wake: Arc<Notify>) {
         if made.is_some() {
             attempt = None;
         }
-        let Some(wants) = server.look(made) else {
-            return;
-        };
-        if wants && attempt.is_none() {
-            attempt = Some(server.attempt());
+        match server.look(made) {
+            Next::Nothing => {}
+            Next::End => return,
+            Next::Attempt(at) if at <= Instant::now() => {
+                if attempt.is_none() {
+                    attempt = Some(server.attempt());
+                }
+            }
+            Next::Attempt(at) => next_attempt = at,
         }
     }
+}
+
+/// What the supervisor has to do.
+enum Next {
+    Nothing,
+    /// An attempt to connect at that time, or at once if it is over.
+    Attempt(Instant),
+    /// The server is closed.
+    End,
 }
 
 /// The end of the attempt that is under way; never if there is none.
@@ -64,13 +80,12 @@ async fn end_of(attempt: &mut Option<Attempt>) -> Result<Object<Connector>> {
 }
 
 impl Shared {
-    /// Takes in what an attempt came to, looks after the links, and says whether another one is
-    /// wanted. None once the server is closed.
-    fn look(&self, made: Option<Result<Object<Connector>>>) -> Option<bool> {
+    /// Takes in what an attempt came to, and looks after the links.
+    fn look(&self, made: Option<Result<Object<Connector>>>) -> Next {
         let now = Instant::now();
         let mut state = self.state.lock();
         if state.is_closed {
-            return None;
+            return Next::End;
         }
         state.end_retired(now);
         self.look_after_links(&mut state, now);
@@ -84,7 +99,10 @@ impl Shared {
             Some(Err(cause)) => self.fail(&mut state, cause, now),
             None => {}
         }
-        let wants = state.breaker.may_connect(now) && state.place_in_need().is_some();
+        let next = match state.place_in_need() {
+            Some(_) => Next::Attempt(state.breaker.next_attempt().unwrap_or(now)),
+            None => Next::Nothing,
+        };
         let usable = state.usable_links();
         let has_more = usable > std::mem::replace(&mut state.usable, usable);
         drop(state);
@@ -92,11 +110,12 @@ impl Shared {
         if has_news || has_more {
             self.changed.notify_waiters();
         }
-        Some(wants)
+        next
     }
 
     /// An attempt to connect. It holds nothing of the server, so that this may be dropped.
     fn attempt(&self) -> Attempt {
+        self.state.lock().attempts += 1;
         let pool = self.pool.clone();
         let limit = self.connect_timeout;
         Box::pin(async move {
@@ -115,8 +134,8 @@ impl Shared {
 
     /// Puts a new connection where one is missing or doubted.
     fn place(&self, state: &mut State, connection: Object<Connector>, now: Instant) {
-        state.made += 1;
-        let seated = Seated::new(state.made, connection);
+        // There is one attempt at a time, so this one is the last that was begun.
+        let seated = Seated::new(state.attempts, connection);
         let Some(place) = state
             .place_in_need()
             .and_then(|at| state.places.get_mut(at))
