@@ -15,4 +15,6 @@ mod patterns;
 mod runtimes;
 mod scripts;
 mod servers;
+#[cfg(feature = "tls")]
+mod tls;
 mod urls;
