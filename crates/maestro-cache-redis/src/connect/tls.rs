@@ -177,9 +177,10 @@ fn refused(error: io::Error) -> Error {
 }
 
 pub(crate) fn is_about_trust(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .is_some_and(|inner| inner.is::<rustls::Error>())
+    let inner = error.get_ref();
+    inner
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        .is_some()
 }
 
 pub(crate) fn distrust(source: impl std::error::Error + Send + Sync + 'static) -> Error {
