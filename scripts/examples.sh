@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the examples as the README has them: the quick start on memory and on Redis, over a unix
-# socket and over TCP, and the catalogue, which starts a server of its own.
+# socket and over TCP; the catalogue, which starts a server of its own; and those on a server with
+# TLS, on a cluster and behind sentinels.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,3 +44,8 @@ quickstart memory
 MAESTRO_CACHE_URL=redis+unix://$socket quickstart redis
 MAESTRO_CACHE_URL=redis://127.0.0.1:$port quickstart redis
 cargo run --locked --quiet --example catalog
+
+# Each starts the servers that its example is about.
+scripts/local-tls.sh
+scripts/local-cluster.sh
+scripts/local-sentinel.sh

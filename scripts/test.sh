@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 # What the shell has set would be read by tests of the process environment and by the examples. How
 # long the random checks are, and from which seed, stays the caller's to say.
 unset MAESTRO_CACHE_URL MAESTRO_CACHE_TTL MAESTRO_CACHE_PREFIX MAESTRO_CACHE_MAX_SIZE \
-    MAESTRO_CACHE_CODEC MAESTRO_CACHE_TIMEOUT
+    MAESTRO_CACHE_CODEC MAESTRO_CACHE_TIMEOUT MAESTRO_CACHE_TLS_CA MAESTRO_CACHE_TLS_CERT \
+    MAESTRO_CACHE_TLS_KEY MAESTRO_CACHE_TLS_VERIFY MAESTRO_CACHE_TLS_ACCEPT_ANY_SERVER
 
 step() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
 

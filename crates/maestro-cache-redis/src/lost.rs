@@ -7,6 +7,8 @@ use maestro_cache_core::{Error, ErrorKind};
 use redis::RedisError;
 
 use crate::classify;
+#[cfg(feature = "tls")]
+use crate::connect;
 
 /// The error of a stream that could not be opened.
 pub(crate) fn unreachable(error: io::Error) -> Error {
@@ -20,6 +22,11 @@ pub(crate) fn unreachable(error: io::Error) -> Error {
 /// The error of a greeting that failed. No command was sent yet.
 pub(crate) fn greeting(error: &RedisError) -> Error {
     match error.kind() {
+        // TLS 1.3 lets a client finish before the server has looked at who it is.
+        #[cfg(feature = "tls")]
+        redis::ErrorKind::Io if is_about_trust(error) => {
+            connect::distrust(Broken(error.to_string()))
+        }
         redis::ErrorKind::Io => Error::new(
             ErrorKind::Unavailable,
             "the server cannot be reached; check that it runs and that the address is right",
@@ -41,6 +48,21 @@ pub(crate) fn greeting(error: &RedisError) -> Error {
             "what answers at the address does not speak as a Redis server does",
         ),
     }
+}
+
+/// Whether it is TLS that the stream failed with. The driver keeps what it failed with in an `Arc`,
+/// and shows that as the source.
+#[cfg(feature = "tls")]
+fn is_about_trust(error: &RedisError) -> bool {
+    use std::error::Error as _;
+    use std::sync::Arc;
+
+    type Kept = Arc<dyn std::error::Error + Send + Sync>;
+    error
+        .source()
+        .and_then(|source| source.downcast_ref::<Kept>())
+        .and_then(|kept| kept.downcast_ref::<io::Error>())
+        .is_some_and(connect::is_about_trust)
 }
 
 /// The error of an attempt that took too long.

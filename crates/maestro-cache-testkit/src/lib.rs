@@ -5,7 +5,8 @@
 //! [`Model`] at once, and [`check_handles`] through handles; [`check_linearizability`] judges what concurrent tasks saw;
 //! [`check_patterns`] compares the glob dialect with a server's. Beside them stand the doubles that
 //! tests need: [`ModelBackend`], [`FaultyBackend`], a private [`RedisServer`],
-//! [`RedisCluster`] or [`RedisSentinels`], and a [`FaultProxy`] to put in front of a server.
+//! [`RedisCluster`] or [`RedisSentinels`], and a [`FaultProxy`] to put in front of a server. With the
+//! feature `tls` there is an authority as well, whose certificates a server can show.
 //!
 //! A backend of your own passes the suite in one line; see [`conformance!`].
 
@@ -36,6 +37,8 @@ mod redis_sentinels;
 mod redis_server;
 mod seed;
 mod subject;
+#[cfg(feature = "tls")]
+mod test_authority;
 
 pub use conformance::run_case;
 pub use fault_proxy::{Fault, FaultProxy};
@@ -48,5 +51,7 @@ pub use model_backend::ModelBackend;
 pub use patterns::check_patterns;
 pub use redis_cluster::{ClusterNode, RedisCluster, RedisClusterBuilder};
 pub use redis_sentinels::{RedisSentinels, RedisSentinelsBuilder};
-pub use redis_server::{Answer, RedisServer, RedisServerBuilder};
+pub use redis_server::{Answer, Certificate, RedisServer, RedisServerBuilder};
 pub use subject::Subject;
+#[cfg(feature = "tls")]
+pub use test_authority::TestAuthority;

@@ -144,7 +144,8 @@ fn with_tls(
         verify,
         accept_any_server,
     } = variables;
-    let tls = maestro_cache_redis::RedisTls::from_text(ca, cert, key, verify, accept_any_server)?;
+    let tls = maestro_cache_redis::RedisTls::from_text(ca, cert, key, verify, accept_any_server)
+        .map_err(|error| config(format!("of the variables MAESTRO_CACHE_TLS_…: {error}")))?;
     Ok(match tls {
         Some(tls) => builder.default_tls(tls),
         None => builder,

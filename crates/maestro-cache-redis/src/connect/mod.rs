@@ -23,7 +23,7 @@ pub(crate) use pulse::Pulse;
 #[cfg(feature = "sentinel")]
 pub(crate) use sentinel::Sentinels;
 #[cfg(feature = "tls")]
-pub(crate) use tls::Tls;
+pub(crate) use tls::{Tls, distrust, is_about_trust};
 
 use crate::lost;
 

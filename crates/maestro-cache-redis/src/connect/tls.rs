@@ -3,6 +3,7 @@
 //! The cryptography is ring's, named for each configuration. What the process installs for others,
 //! or whether it installs anything, does not matter.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -167,21 +168,28 @@ fn unreadable(path: &Path, setting: &str, what: &str, error: &pem::Error) -> Err
 }
 
 /// Why a server and a client did not come to trust each other.
-fn refused(error: std::io::Error) -> Error {
-    let is_about_trust = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        .is_some();
-    if is_about_trust {
-        Error::new(
-            ErrorKind::Tls,
-            "the server and the cache do not trust each other, or one of them does not speak TLS; \
-             check the certificate of the server, `tls_ca`, `tls_cert` and the host of the URL",
-        )
-        .with_source(error)
+fn refused(error: io::Error) -> Error {
+    if is_about_trust(&error) {
+        distrust(error)
     } else {
         crate::lost::unreachable(error)
     }
+}
+
+pub(crate) fn is_about_trust(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    inner
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        .is_some()
+}
+
+pub(crate) fn distrust(source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(
+        ErrorKind::Tls,
+        "the server and the cache do not trust each other, or one of them does not speak TLS; \
+         check the certificate of the server, `tls_ca`, `tls_cert` and the host of the URL",
+    )
+    .with_source(source)
 }
 
 /// Takes any server for the right one. What it signs is checked all the same.

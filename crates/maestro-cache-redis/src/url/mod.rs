@@ -149,7 +149,7 @@ fn over_tcp(rest: &str, kind: Kind, is_encrypted: bool) -> Result<ParsedUrl> {
     let query = Query::parse(
         query,
         &query::known(kind, is_encrypted),
-        !user_info.is_empty(),
+        authority.contains('@'),
     )?;
     let (place, db) = match kind {
         Kind::Server if hosts.contains(',') => {
@@ -205,7 +205,7 @@ fn over_unix_socket(rest: &str) -> Result<ParsedUrl> {
     if path.ends_with('/') || path.contains('\0') {
         return Err(config("the URL names a folder and no unix socket"));
     }
-    let mut query = Query::parse(query, &query::known_on_a_socket(), false)?;
+    let mut query = Query::parse(query, &query::known_on_a_socket(), path.contains('@'))?;
     let db = database(&query.take("db").unwrap_or_default())?;
     let password = match (query.take("password"), query.take("pass")) {
         (Some(_), Some(_)) => {

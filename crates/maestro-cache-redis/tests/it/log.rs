@@ -7,13 +7,35 @@ use std::time::Duration;
 use maestro_cache_testkit::RedisServer;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 use crate::errors::cache;
 
 /// Writes down every field of every span and event, of all crates.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
+pub(crate) struct Log(Arc<Mutex<String>>);
+
+/// Whoever holds this has what its thread does written down.
+pub(crate) struct Listening {
+    _guard: DefaultGuard,
+    /// While there is but one subscriber, an event that other tests meet first is taken for one that
+    /// nobody wants, since their threads have none.
+    _second: Dispatch,
+}
+
+impl Log {
+    pub(crate) fn listen(&self) -> Listening {
+        Listening {
+            _guard: tracing::subscriber::set_default(self.clone()),
+            _second: Dispatch::new(Self::default()),
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 struct Line<'a>(&'a mut String);
 
@@ -49,10 +71,7 @@ impl Subscriber for Log {
 #[tokio::test]
 async fn connections_are_logged_and_no_secret_or_value_is() {
     let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
-    // While there is but one subscriber, an event that other tests meet first is taken for one that
-    // nobody wants, since their threads have none.
-    let _second = tracing::Dispatch::new(Log::default());
+    let _listening = log.listen();
     let server = RedisServer::builder().password("canary").tcp().start();
     let url = format!("{}?connections=1", server.url());
     let right = cache(&url);
@@ -79,15 +98,12 @@ async fn connections_are_logged_and_no_secret_or_value_is() {
     ];
     // What becomes of a connection is written by the one who watches over it, in its own time.
     let written = tokio::time::timeout(Duration::from_secs(60), async {
-        while !expected
-            .iter()
-            .all(|line| log.0.lock().unwrap().contains(line))
-        {
+        while !expected.iter().all(|line| log.text().contains(line)) {
             right.set("key", "canary").await.unwrap_err();
         }
     });
     let is_written = written.await.is_ok();
-    let log = log.0.lock().unwrap();
+    let log = log.text();
     assert!(is_written, "something is missing in {log}");
     assert!(!log.contains("canary"), "{log}");
 }

@@ -14,5 +14,9 @@ mod log;
 mod patterns;
 mod runtimes;
 mod scripts;
+#[cfg(all(feature = "tls", feature = "cluster", feature = "sentinel"))]
+mod secrets;
 mod servers;
+#[cfg(feature = "tls")]
+mod tls;
 mod urls;

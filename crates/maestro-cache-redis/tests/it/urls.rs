@@ -211,6 +211,41 @@ const SECRETS: &[&str] = &[
     "rediss://user:canary@host:1",
     "redis-cluster://user:canary@host:1,host:2",
     "redis-sentinel://user:canary@host:1/service/0",
+    "rediss://canary_user:canary_password@127.0.0.1:1/0?connect_timeout=1s",
+    "rediss://:canary@127.0.0.1:1?tls_verify=none&tls_accept_any_server=yes",
+    "rediss://user:canary@127.0.0.1:1?tls_ca=/no/such/file",
+    "rediss://user:canary@127.0.0.1:1?tls_cert=/no/such/file",
+    "rediss://user:canary@127.0.0.1:1?tls_verify=canary",
+    "rediss://user:canary@127.0.0.1:1?tls_verify=none&tls_accept_any_server=canary",
+    "rediss://user:canary@127.0.0.1:1?tls_accept_any_server=canary",
+    "rediss://user:canary@127.0.0.1:1?tls_canary=x",
+    "rediss://user:canary@127.0.0.1:1?connect_timeout=canary&max_in_flight=canary",
+    "rediss://user:canary/x@127.0.0.1:1?tls_verify=full",
+    "redis-cluster://canary_user:canary@127.0.0.1:1,127.0.0.1:2",
+    "redis+cluster://:canary@127.0.0.1:1/0?max_in_flight=5",
+    "rediss-cluster://:canary@127.0.0.1:1,[::1]:2",
+    "rediss+cluster://user:canary@127.0.0.1:1",
+    "redis-cluster://user:canary@127.0.0.1:1,canary@127.0.0.1:2",
+    "redis-cluster://user:canary@127.0.0.1:1,user:canary@127.0.0.1:2",
+    "redis-cluster://user:canary@127.0.0.1:1/canary",
+    "redis-cluster://user:canary@127.0.0.1:1?canary",
+    "redis-sentinel://canary_user:canary@127.0.0.1:1,127.0.0.1:2/service/0",
+    "redis+sentinel://127.0.0.1:1/service?sentinel_password=canary",
+    "redis-sentinel://127.0.0.1:1/service?sentinel_user=canary&sentinel_password=canary",
+    "redis-sentinel://:canary@127.0.0.1:1/service?sentinel_user=canary",
+    "rediss-sentinel://:canary@127.0.0.1:1/service?sentinel_password=canary",
+    "rediss+sentinel://user:canary@127.0.0.1:1/service/1?sentinel_password=%63anary",
+    "redis-sentinel://127.0.0.1:1/service?sentinel_password=a&canary",
+    "redis-sentinel://127.0.0.1:1/service?sentinel_password=canary&sentinel_password=canary",
+    "redis-sentinel://127.0.0.1:1/service?sentinel_pasword=canary",
+    "redis-sentinel://127.0.0.1:1/service?sentinel_pasword=hunter&canary",
+    "redis-sentinel://127.0.0.1:1/service?sentinel_password=canary%ff",
+    "redis-sentinel://127.0.0.1:1/service/canary?sentinel_password=canary",
+    "redis-sentinel://127.0.0.1:1?sentinel_password=canary",
+    "redis-sentinel://user:canary@127.0.0.1:1",
+    "redis-sentinel://user:canary@/service",
+    "redis://127.0.0.1:1?sentinel_password=canary",
+    "rediss://127.0.0.1:1?sentinel_user=canary&sentinel_password=canary",
     "http://user:canary@host",
     "user:canary@host:6379",
     "canary@host:6379",
@@ -218,6 +253,8 @@ const SECRETS: &[&str] = &[
     "redis:user:canary@host",
     "redis:/user:canary@host",
     "redis://canary@host",
+    "redis://@?canary",
+    "unix:///@?canary",
     "redis://user:canary",
     "redis://user:canary@",
     "redis://user:canary@:6379",
@@ -293,7 +330,7 @@ async fn no_secret_of_any_url_is_ever_shown() {
 proptest::proptest! {
     #[test]
     fn any_url_is_read_or_refused_and_nothing_of_it_is_shown_that_may_be_secret(
-        scheme in "redis|redis\\+unix|unix|rediss",
+        scheme in "redis|redis\\+unix|unix|rediss|rediss?[-+](cluster|sentinel)",
         before in "[a-z:/?#%&=@ ]{0,6}",
         after in "\\PC{0,12}",
     ) {
@@ -304,7 +341,10 @@ proptest::proptest! {
         match builder.build() {
             Err(error) => {
                 proptest::prop_assert_eq!(error.kind(), ErrorKind::Config);
-                proptest::prop_assert!(!shown(&error).contains("canary"), "{}", url);
+                // Where nothing hints at a secret, a setting that is not known is named.
+                let names_a_setting = !secret && error.to_string().contains("the setting `");
+                let is_shown = shown(&error).contains("canary");
+                proptest::prop_assert!(names_a_setting || !is_shown, "{}", url);
             }
             // A host, a path or a database may be shown; what stands before an `@` may not.
             Ok(backend) => seen += &format!("{backend:?}"),

@@ -2,12 +2,14 @@
 
 mod answer;
 mod builder;
+mod certificate;
 mod directory;
 mod keeper;
+mod loading;
 mod speak;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::poll;
@@ -15,10 +17,12 @@ use crate::port::Port;
 
 pub use answer::Answer;
 pub use builder::RedisServerBuilder;
-use directory::Directory;
+pub use certificate::Certificate;
+pub(crate) use directory::Directory;
 use keeper::{Keeper, Started};
 
-/// What a server saves; it is gone after a restart, as all that it held.
+/// What a server saves; it is gone after a restart, as all that it held. That of a server that loads
+/// slowly has another name.
 const SAVED: &str = "dump.rdb";
 
 /// What a sentinel reads first and keeps its state in; that one survives a restart.
@@ -52,6 +56,8 @@ pub struct RedisServer {
 struct Running {
     keeper: Option<Keeper>,
     port: Option<Port>,
+    /// What it shows over TLS.
+    certificate: Option<Certificate>,
     paused: bool,
 }
 
@@ -77,16 +83,22 @@ impl RedisServer {
             std::fs::write(directory.path().join(SENTINEL_CONFIG), config)
                 .expect("the file of the sentinel can be written");
         }
+        let certificate = settings.tls.clone();
         let server = Self {
             settings,
             running: Mutex::new(Running {
                 keeper: None,
                 port: None,
+                certificate,
                 paused: false,
             }),
             directory,
         };
         server.restart();
+        if server.settings.loading.is_some() {
+            server.fill();
+            server.restart();
+        }
         server
     }
 
@@ -102,14 +114,19 @@ impl RedisServer {
     }
 
     /// The URL to connect to, password included: `redis+unix:///…/redis.sock`, or
-    /// `redis://127.0.0.1:<port>` of a server on a port.
+    /// `redis://127.0.0.1:<port>` of a server on a port, `rediss://` if it speaks TLS there.
     #[must_use]
     pub fn url(&self) -> String {
         let password = self.settings.password.as_deref();
         match self.port() {
             Some(port) => {
                 let user_info = password.map(|password| format!(":{password}@"));
-                format!("redis://{}127.0.0.1:{port}", user_info.unwrap_or_default())
+                let user_info = user_info.unwrap_or_default();
+                let scheme = match self.settings.tls {
+                    Some(_) => "rediss",
+                    None => "redis",
+                };
+                format!("{scheme}://{user_info}127.0.0.1:{port}")
             }
             None => {
                 let query = password.map(|password| format!("?pass={password}"));
@@ -129,8 +146,8 @@ impl RedisServer {
         self.directory.path().join("redis.sock")
     }
 
-    /// The loopback port of a server that was started with [`RedisServerBuilder::tcp`]. It stays
-    /// the same through [`restart`](Self::restart).
+    /// The loopback port of a server that was started with [`RedisServerBuilder::tcp`] or
+    /// [`tls`](RedisServerBuilder::tls). It stays the same through [`restart`](Self::restart).
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.running().port.as_ref().map(Port::number)
@@ -148,8 +165,19 @@ impl RedisServer {
         drop(keeper);
     }
 
-    /// Starts the server anew, empty, at the same address, and waits until it answers. Stops it
-    /// before if it runs.
+    /// As [`restart`](Self::restart), with another certificate to show from now on.
+    ///
+    /// # Panics
+    ///
+    /// As [`RedisServerBuilder::start`], and if it does not speak TLS.
+    pub fn restart_with(&self, certificate: &Certificate) {
+        assert!(self.settings.tls.is_some(), "the server speaks TLS");
+        self.running().certificate = Some(certificate.clone());
+        self.restart();
+    }
+
+    /// Starts the server anew, empty or with the data set that it loads slowly, at the same address,
+    /// and waits until it answers. Stops it before if it runs.
     ///
     /// # Panics
     ///
@@ -164,13 +192,12 @@ impl RedisServer {
         let mut attempts = if running.port.is_none() { 20 } else { 1 };
         loop {
             attempts -= 1;
-            if self.settings.tcp && running.port.is_none() {
+            let is_on_a_port = self.settings.tcp || self.settings.tls.is_some();
+            if is_on_a_port && running.port.is_none() {
                 running.port = Some(Port::free());
             }
-            let arguments = self.arguments(running.port.as_ref().map(Port::number));
-            let keeper = Keeper::start(self.directory.path(), &arguments);
-            match wait_until_it_answers(&keeper, &self.socket(), self.settings.password.as_deref())
-            {
+            let keeper = Keeper::start(self.directory.path(), &self.arguments(&running));
+            match self.wait_until_it_answers(&keeper) {
                 Started::Answers => {
                     running.keeper = Some(keeper);
                     running.paused = false;
@@ -261,9 +288,26 @@ impl RedisServer {
         act(self.running().keeper.as_ref().expect("the server runs"));
     }
 
-    fn arguments(&self, port: Option<u16>) -> Vec<String> {
+    fn wait_until_it_answers(&self, keeper: &Keeper) -> Started {
+        let may_be_loading = self.settings.loading.is_some();
+        poll::until_or_none(|| {
+            if keeper.has_ended() {
+                return Some(keeper.why_it_ended());
+            }
+            let line = self.try_ask(&["PING"]).ok()?.first_line();
+            let is_up = line == "+PONG" || may_be_loading && line.starts_with("-LOADING");
+            is_up.then_some(Started::Answers)
+        })
+        .unwrap_or(Started::Failed)
+    }
+
+    fn arguments(&self, running: &Running) -> Vec<String> {
         let socket = self.socket().display().to_string();
-        let port = port.unwrap_or(0).to_string();
+        let port = running.port.as_ref().map_or(0, Port::number).to_string();
+        let (plain, encrypted) = match running.certificate {
+            Some(_) => ("0", &*port),
+            None => (&*port, "0"),
+        };
         let directory = self.directory.path();
         let mut arguments = Vec::new();
         if self.settings.sentinel.is_some() {
@@ -271,7 +315,7 @@ impl RedisServer {
             arguments.extend([config, "--sentinel".to_owned()]);
         }
         let common = [
-            ["--port", &port],
+            ["--port", plain],
             ["--bind", "127.0.0.1"],
             ["--unixsocket", &socket],
             ["--unixsocketperm", "700"],
@@ -281,21 +325,30 @@ impl RedisServer {
             ["--daemonize", "no"],
         ];
         arguments.extend(common.concat().into_iter().map(str::to_owned));
+        if let Some(certificate) = &running.certificate {
+            let demands = self.settings.demands_client_certificates;
+            let tls = [
+                ["--tls-port", encrypted],
+                [
+                    "--tls-cert-file",
+                    &certificate.certificate.display().to_string(),
+                ],
+                ["--tls-key-file", &certificate.key.display().to_string()],
+                [
+                    "--tls-ca-cert-file",
+                    &certificate.authority.display().to_string(),
+                ],
+                ["--tls-auth-clients", if demands { "yes" } else { "no" }],
+            ];
+            arguments.extend(tls.concat().into_iter().map(str::to_owned));
+        }
+        if let Some(loading) = self.settings.loading {
+            arguments.extend(loading::arguments(loading));
+        }
         if let Some(password) = &self.settings.password {
             arguments.extend(["--requirepass".to_owned(), password.clone()]);
         }
         arguments.extend(self.settings.args.iter().cloned());
         arguments
     }
-}
-
-fn wait_until_it_answers(keeper: &Keeper, socket: &Path, password: Option<&str>) -> Started {
-    poll::until_or_none(|| {
-        if keeper.has_ended() {
-            return Some(keeper.why_it_ended());
-        }
-        let answer = speak::ask(socket, password, &["PING"]).ok()?;
-        (answer.first_line() == "+PONG").then_some(Started::Answers)
-    })
-    .unwrap_or(Started::Failed)
 }

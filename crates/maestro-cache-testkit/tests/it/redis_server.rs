@@ -186,3 +186,61 @@ fn a_server_that_does_not_come_up_says_why() {
     let text = panic.downcast_ref::<String>().unwrap();
     assert!(text.contains("no-such-setting"), "{text}");
 }
+
+#[test]
+fn a_server_that_loads_slowly_says_so_and_has_its_data_then() {
+    let server = RedisServer::builder()
+        .loading_slowly(Duration::from_secs(1))
+        .password("secret")
+        .start();
+    for _ in 0..2 {
+        let begin = Instant::now();
+        let answer = server.command(&["GET", "loaded:1"]);
+        assert!(answer.starts_with("-LOADING"), "{answer}");
+        while server.command(&["PING"]) != "+PONG" {
+            assert!(begin.elapsed() < Duration::from_secs(60), "it loads on");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert!(begin.elapsed() > Duration::from_millis(500));
+        assert_eq!(server.ask(&["DBSIZE"]).number(), 200);
+        server.restart();
+    }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_server_that_speaks_tls_shows_its_certificate_and_keeps_its_port_with_another_one() {
+    use maestro_cache_testkit::TestAuthority;
+
+    /// What the server shows, as far as it is readable.
+    fn shown(port: u16) -> String {
+        let client = Command::new("openssl")
+            .args(["s_client", "-showcerts", "-connect"])
+            .arg(format!("127.0.0.1:{port}"))
+            .stdin(Stdio::null())
+            .output();
+        String::from_utf8_lossy(&client.unwrap().stdout).into_owned()
+    }
+
+    /// The middle of a PEM file, which is the same however it is broken into lines.
+    fn body(certificate: &std::path::Path) -> String {
+        let pem = std::fs::read_to_string(certificate).unwrap();
+        pem.lines().nth(3).unwrap().to_owned()
+    }
+
+    let authority = TestAuthority::new();
+    let (first, second) = (authority.server(), authority.expired_server());
+    let server = RedisServer::builder().password("p").tls(&first).start();
+    let port = server.port().unwrap();
+    assert_eq!(server.url(), format!("rediss://:p@127.0.0.1:{port}"));
+    assert_eq!(server.command(&["PING"]), "+PONG");
+    let seen = shown(port);
+    assert!(seen.contains(&body(first.file())), "{seen}");
+    server.restart_with(&second);
+    assert_eq!(server.port(), Some(port));
+    let seen = shown(port);
+    assert!(seen.contains(&body(second.file())), "{seen}");
+    server.restart();
+    assert!(shown(port).contains(&body(second.file())));
+    assert!(std::fs::read_to_string(first.key_file()).is_ok());
+}

@@ -2,19 +2,19 @@
 
 use maestro_cache::{Cache, CacheService, ErrorKind, Result};
 
-fn from<const N: usize>(pairs: [(&str, &str); N]) -> Result<Cache> {
+pub(crate) fn from<const N: usize>(pairs: [(&str, &str); N]) -> Result<Cache> {
     // Settings are the same for every backend; memory is the one that any test can build.
     CacheService::builder().environment(pairs).build()
 }
 
 /// The text of the `Config` error that these pairs give.
-fn refusal<const N: usize>(pairs: [(&str, &str); N]) -> String {
+pub(crate) fn refusal<const N: usize>(pairs: [(&str, &str); N]) -> String {
     let error = from(pairs).expect_err("the setting is wrong");
     assert_eq!(error.kind(), ErrorKind::Config, "{error}");
     format!("{error}; {error:?}")
 }
 
-fn assert_names(text: &str, parts: &[&str]) {
+pub(crate) fn assert_names(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "{part:?} is missing in: {text}");
     }
@@ -141,7 +141,18 @@ mod with_memory {
 
     #[test]
     fn an_empty_variable_is_refused_but_for_the_prefix() {
-        for name in ["URL", "TTL", "MAX_SIZE", "CODEC", "TIMEOUT"] {
+        for name in [
+            "URL",
+            "TTL",
+            "MAX_SIZE",
+            "CODEC",
+            "TIMEOUT",
+            "TLS_CA",
+            "TLS_CERT",
+            "TLS_KEY",
+            "TLS_VERIFY",
+            "TLS_ACCEPT_ANY_SERVER",
+        ] {
             let name = format!("MAESTRO_CACHE_{name}");
             assert_names(&refusal([(name.as_str(), "")]), &[&name, "unset"]);
         }
@@ -244,6 +255,14 @@ fn a_misspelt_name_is_refused_and_the_right_one_named() {
         ("MAESTRO_CACHE_CODECS", "MAESTRO_CACHE_CODEC"),
         ("MAESTRO_CACHE_TIME_OUT", "MAESTRO_CACHE_TIMEOUT"),
         ("MAESTRO_CACHE_url", "MAESTRO_CACHE_URL"),
+        ("MAESTRO_CACHE_TLS_CAA", "MAESTRO_CACHE_TLS_CA"),
+        ("MAESTRO_CACHE_TLSCERT", "MAESTRO_CACHE_TLS_CERT"),
+        ("MAESTRO_CACHE_TLS_KYE", "MAESTRO_CACHE_TLS_KEY"),
+        ("MAESTRO_CACHE_TLS_VERFY", "MAESTRO_CACHE_TLS_VERIFY"),
+        (
+            "MAESTRO_CACHE_TLS_ACCEPT_ANY_SERVERS",
+            "MAESTRO_CACHE_TLS_ACCEPT_ANY_SERVER",
+        ),
     ] {
         assert_names(&refusal([(misspelt, "5")]), &[misspelt, meant]);
     }
@@ -292,7 +311,9 @@ fn no_error_shows_what_a_url_may_hide() {
         "redis://user:canary@localhost?canary=1",
         "redis://user:canary@local host",
         "redis://user:canary/canary@localhost",
-        "rediss://user:canary@localhost",
+        "rediss://user:canary@localhost?canary",
+        "redis-cluster://user:canary@localhost?canary",
+        "redis-sentinel://user:canary@localhost/s?sentinel_password=a&canary",
         "redis+unix:///tmp/x?password=canary&oops=canary",
         "memory://user:canary@localhost",
     ] {

@@ -9,6 +9,8 @@
 )]
 
 mod environment;
+#[cfg(feature = "tls")]
+mod environment_tls;
 #[cfg(not(all(feature = "memory", feature = "redis")))]
 mod features_off;
 #[cfg(feature = "memory")]
