@@ -156,7 +156,7 @@ impl fmt::Display for Report {
             self.p99_during(Duration::from_millis(1500)).as_millis(),
             self.longest().as_millis(),
             self.wrong.len(),
-            self.counted_too_little.len() + self.counted_twice.len(),
+            self.counted_twice.len(),
             self.hanging,
         )
     }

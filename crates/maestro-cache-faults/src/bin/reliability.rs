@@ -14,7 +14,7 @@ const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 #[tokio::main]
 async fn main() {
     println!(
-        "| fault | client | failures during | p99 during | longest call | calls fail until, after heal | wrong values | wrong counters | hanging tasks |"
+        "| fault | client | failures during | p99 during | longest call | calls fail until, after heal | wrong values | counted twice | hanging tasks |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for client in Client::ALL {
