@@ -188,6 +188,20 @@ pub async fn out_of_memory(client: Client, time: Duration) -> Report {
     run.end(SECONDS(3), value_of(&server)).await
 }
 
+/// The server reads its data set for so long when the first calls come.
+pub async fn loading(client: Client, time: Duration) -> Report {
+    let server = block_in_place(|| RedisServer::builder().tcp().loading_slowly(time).start());
+    let mut run = Run::with(client).down_at_first().start(&server.url()).await;
+    run.fault();
+    run.lasts(time / 2).await;
+    let is_loading = || block_in_place(|| server.ask(&["GET", "key"]).is_error());
+    while is_loading() {
+        tokio::time::sleep(MILLIS(5)).await;
+    }
+    run.healed();
+    run.end(SECONDS(3), value_of(&server)).await
+}
+
 /// A value of 64 MB is written and read among the small ones, several times.
 pub async fn large_value(client: Client) -> Report {
     let server = RedisServer::builder().tcp().start();

@@ -182,6 +182,14 @@ async fn out_of_memory_for_two_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_data_set_that_is_being_read() {
+    let report = scenarios::loading(Client::Maestro, SECONDS(4)).await;
+    judge_all(&report, SECONDS(2));
+    only_kinds(&report, &["Loading"]);
+    is_unhealthy(&report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_value_among_small_ones() {
     let report = scenarios::large_value(Client::Maestro).await;
     judge_all(&report, SECONDS(1));

@@ -35,8 +35,9 @@ pub(super) struct Breaker {
 enum State {
     /// Nothing speaks against connecting. Callers wait for it.
     Closed,
-    /// An attempt failed, which may mean little: a server that restarts refuses for a moment, and a
-    /// greeting may be cut short like any call. Callers wait for the second one, which is soon.
+    /// An attempt failed, which may mean little: a server that restarts refuses for a moment, a
+    /// greeting may be cut short or swallowed like any call. Callers wait for the second attempt,
+    /// which is soon.
     Shaken { since: Instant, next: Instant },
     /// The last attempt failed. Callers are told why, at once.
     Open {
@@ -98,8 +99,9 @@ impl Breaker {
         };
         let down_for = now.saturating_duration_since(since);
         let next = now + pause(cause.kind(), down_for, chance);
-        // Other failures than this one do not pass by themselves, or took all the patience there is.
-        if matches!(self.state, State::Closed) && cause.kind() == ErrorKind::Unavailable {
+        // Other failures than these do not pass in a moment.
+        let may_pass = matches!(cause.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
+        if may_pass && matches!(self.state, State::Closed) {
             self.state = State::Shaken { since, next };
             return false;
         }
@@ -194,10 +196,10 @@ mod tests {
         let now = Instant::now();
         let mut breaker = Breaker::new();
         assert!(breaker.cause().is_none() && breaker.next_attempt().is_none());
-        assert!(breaker.failed(now, error(ErrorKind::Timeout), 1.0));
-        assert!(!breaker.failed(now, error(ErrorKind::Authentication), 1.0));
+        assert!(breaker.failed(now, error(ErrorKind::Authentication), 1.0));
+        assert!(!breaker.failed(now, error(ErrorKind::Timeout), 1.0));
         let cause = breaker.cause().map(Error::kind);
-        assert_eq!(cause, Some(ErrorKind::Authentication));
+        assert_eq!(cause, Some(ErrorKind::Timeout));
         assert!(breaker.next_attempt().is_some_and(|next| next > now));
         let later = now + Duration::from_secs(3);
         assert_eq!(breaker.connected(later), Some(Duration::from_secs(3)));
@@ -206,17 +208,19 @@ mod tests {
     }
 
     #[test]
-    fn one_refused_attempt_is_not_the_end_and_the_second_one_is() {
-        let now = Instant::now();
-        let mut breaker = Breaker::new();
-        assert!(!breaker.failed(now, error(ErrorKind::Unavailable), 1.0));
-        assert!(breaker.cause().is_none());
-        assert_eq!(breaker.next_attempt(), Some(now + SHORTEST_PAUSE));
-        assert!(breaker.failed(now, error(ErrorKind::Unavailable), 1.0));
-        assert!(breaker.cause().is_some());
-        breaker.connected(now);
-        assert!(!breaker.failed(now, error(ErrorKind::Unavailable), 1.0));
-        assert_eq!(breaker.connected(now), None);
+    fn one_attempt_that_failed_is_not_the_end_and_the_second_one_is() {
+        for kind in [ErrorKind::Unavailable, ErrorKind::Timeout] {
+            let now = Instant::now();
+            let mut breaker = Breaker::new();
+            assert!(!breaker.failed(now, error(kind), 1.0));
+            assert!(breaker.cause().is_none());
+            assert_eq!(breaker.next_attempt(), Some(now + SHORTEST_PAUSE));
+            assert!(breaker.failed(now, error(kind), 1.0));
+            assert!(breaker.cause().is_some());
+            breaker.connected(now);
+            assert!(!breaker.failed(now, error(kind), 1.0));
+            assert_eq!(breaker.connected(now), None);
+        }
     }
 
     #[test]

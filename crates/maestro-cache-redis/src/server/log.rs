@@ -7,7 +7,7 @@ use std::time::Duration;
 use maestro_cache_core::ErrorKind;
 use tokio::time::Instant;
 
-/// The shortest time between two warnings of a server. Those in between are counted.
+/// The shortest time between two warnings of the same. Those in between are counted.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The log of one server.
@@ -15,6 +15,13 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Log {
     /// What the server is called.
     name: Arc<str>,
+    refusals: Limit,
+    drops: Limit,
+}
+
+/// When the last warning was written, and how many were left out since.
+#[derive(Debug, Default)]
+struct Limit {
     warned: Option<Instant>,
     left_out: u64,
 }
@@ -23,8 +30,8 @@ impl Log {
     pub(super) fn new(name: Arc<str>) -> Self {
         Self {
             name,
-            warned: None,
-            left_out: 0,
+            refusals: Limit::default(),
+            drops: Limit::default(),
         }
     }
 
@@ -44,7 +51,7 @@ impl Log {
 
     /// The breaker opened.
     pub(super) fn cannot_connect(&mut self, kind: ErrorKind, now: Instant) {
-        if let Some(left_out) = self.may_warn(now) {
+        if let Some(left_out) = self.refusals.may_warn(now) {
             tracing::warn!(
                 target: "maestro_cache::redis",
                 address = &*self.name,
@@ -74,7 +81,7 @@ impl Log {
     }
 
     pub(super) fn dropped(&mut self, why: &'static str, now: Instant) {
-        if let Some(left_out) = self.may_warn(now) {
+        if let Some(left_out) = self.drops.may_warn(now) {
             tracing::warn!(
                 target: "maestro_cache::redis",
                 address = &*self.name,
@@ -84,7 +91,9 @@ impl Log {
             );
         }
     }
+}
 
+impl Limit {
     /// How many warnings were left out, if one may be written.
     fn may_warn(&mut self, now: Instant) -> Option<u64> {
         let is_due = self
@@ -107,9 +116,9 @@ mod tests {
     #[test]
     fn warnings_follow_each_other_by_a_second_and_count_those_in_between() {
         let began = Instant::now();
-        let mut log = Log::new("server".into());
+        let mut limit = Limit::default();
         let at = |millis| began + Duration::from_millis(millis);
-        let warned = [0, 1, 999, 1000, 1001, 5000].map(|millis| log.may_warn(at(millis)));
+        let warned = [0, 1, 999, 1000, 1001, 5000].map(|millis| limit.may_warn(at(millis)));
         assert_eq!(warned, [Some(0), None, None, Some(2), None, Some(1)]);
     }
 }

@@ -202,14 +202,11 @@ async fn an_attempt_to_connect_that_is_swallowed_holds_nobody_up_for_long() {
     let hasty = patient.with_timeout(Duration::from_millis(50));
     let error = hasty.get::<i64>("key").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
-    // The attempt ends long before the deadline of those who wait, who are told of it.
+    // The attempt ends long before the deadline of those who wait, and the next one is soon.
     let calls = ["one", "two"].map(|key| patient.increment(key, 1).into_future());
     for answer in join_all(calls).await {
-        let error = answer.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
-        assert_eq!(error.outcome(), Outcome::NotApplied, "{error:?}");
+        assert_eq!(answer.unwrap(), 1);
     }
-    served(&patient).await;
 }
 
 #[tokio::test]
