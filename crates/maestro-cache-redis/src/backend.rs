@@ -1,5 +1,7 @@
 //! The backend: every operation as a Redis command.
 
+#[cfg(feature = "cluster")]
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,7 +61,8 @@ const LONGEST_TEXT: usize = 512 << 20;
 /// - **Deadline**: a call takes no longer than its [`CallContext::timeout`], connecting and a retry
 ///   included.
 /// - **Retries**: `get`, `get_many`, `exists`, `ttl` and `ping` are sent once more if the
-///   connection breaks before the answer. What changes something never is.
+///   connection breaks before the answer. What changes something never is, but for what a server
+///   refused without doing anything: a replica, a node without the key, a script that it did not know.
 /// - **Outcome**: a write that fails says by [`Error::outcome`] whether it may have taken effect. A
 ///   refusal of the server never did, and neither did a call that got no connection.
 /// - **Cancellation**: a dropped future disturbs no other call, though they share a connection. What
@@ -77,8 +80,9 @@ const LONGEST_TEXT: usize = 512 << 20;
 ///
 /// With rules for the user ([`ACL`](https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/)),
 /// it needs `GET`, `MGET`, `SET`, `UNLINK`, `EXISTS`, `GETDEL`, `INCRBY`, `PTTL`, `PEXPIRE`,
-/// `PERSIST`, `SCAN`, `PING`, `MULTI`, `EXEC`, `EVALSHA` and `EVAL`, and `SELECT` for a database
-/// other than 0; a call that lacks its command fails with
+/// `PERSIST`, `SCAN`, `MULTI`, `EXEC`, `EVALSHA` and `EVAL`, and `SELECT` for a database other than 0;
+/// on a cluster `CLUSTER|SLOTS`, `CLUSTER|NODES` and `ASKING` as well, behind sentinels better `ROLE`,
+/// and `PING` for `health_check` to be healthy; a call that lacks its command fails with
 /// [`PermissionDenied`](ErrorKind::PermissionDenied).
 #[derive(Clone)]
 pub struct RedisCache {
@@ -295,8 +299,10 @@ impl CacheBackend for RedisCache {
         }
         #[cfg(feature = "cluster")]
         if let Deployment::Cluster(cluster) = &self.inner.deployment {
-            let sets = entries
-                .iter()
+            // The last word on each key alone: commands of slots that move may overtake each other.
+            let last: BTreeMap<_, _> = entries.iter().map(|(key, value)| (*key, value)).collect();
+            let sets = last
+                .into_iter()
                 .map(|(key, value)| {
                     let set = commands::set(key, value, expiry, SetWhen::Always);
                     (self.slot(key), set)

@@ -52,6 +52,15 @@ impl Reply {
         }
     }
 
+    /// Why the server refused, if it did.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        match &self.value {
+            redis::Value::ServerError(error) => Some(classify::refusal(error)),
+            _ => None,
+        }
+    }
+
     /// The last of several answers.
     #[cfg(feature = "cluster")]
     pub(crate) fn last(self) -> Result<Self> {

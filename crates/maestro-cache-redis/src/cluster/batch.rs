@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use maestro_cache_core::{ErrorKind, Outcome, Result};
+use maestro_cache_core::{Error, ErrorKind, Outcome, Result};
 use redis::{Cmd, Pipeline};
 
-use super::{Cluster, Node};
+use super::{Cluster, Node, Redirect};
 use crate::call::{Deadline, Intent};
 use crate::deployment::Slot;
 use crate::reply::Reply;
@@ -38,26 +38,35 @@ impl Cluster {
         });
         let answers = join_all(asked).await;
         let mut replies: Vec<Option<Reply>> = commands.iter().map(|_| None).collect();
-        let (mut redirected, mut failure, mut is_any_done) = (Vec::new(), None, false);
+        let (mut redirected, mut fate) = (Vec::new(), Fate::default());
         for (share, answer) in shares.iter().zip(answers) {
             match answer {
                 Ok(answers) => {
                     for (at, reply) in share.places.iter().zip(answers) {
-                        if reply.redirect(&share.node.address).is_some() {
-                            redirected.push(*at);
-                        } else if let Some(place) = replies.get_mut(*at) {
-                            is_any_done = true;
-                            *place = Some(reply);
+                        match reply.redirect(&share.node.address) {
+                            None => {
+                                fate.answered(&reply);
+                                if let Some(place) = replies.get_mut(*at) {
+                                    *place = Some(reply);
+                                }
+                            }
+                            Some(redirect) => {
+                                if let Redirect::Moved(slot, address) = redirect {
+                                    self.moved(slot, address)?;
+                                    self.draw_soon();
+                                }
+                                redirected.push(*at);
+                            }
                         }
                     }
                 }
                 Err(error) => {
                     self.draw_soon();
-                    failure = Some(error);
+                    fate.failed(error);
                 }
             }
         }
-        if failure.is_none() {
+        if fate.failure.is_none() {
             // Each goes its own way: only those of slots that just move.
             let followed =
                 redirected
@@ -67,23 +76,28 @@ impl Cluster {
                         self.call(*slot, deadline, intent, Request::Command(command))
                     });
             for (at, answer) in redirected.iter().zip(join_all(followed).await) {
-                match (answer, replies.get_mut(*at)) {
-                    (Ok(reply), Some(place)) => {
-                        is_any_done = true;
-                        *place = Some(reply);
+                match answer {
+                    Ok(reply) => {
+                        fate.answered(&reply);
+                        if let Some(place) = replies.get_mut(*at) {
+                            *place = Some(reply);
+                        }
                     }
-                    (Ok(_), None) => {}
-                    (Err(error), _) => failure = Some(error),
+                    Err(error) => fate.failed(error),
                 }
             }
         }
-        match failure {
-            Some(error) if is_any_done && intent == Intent::Write => {
-                Err(error.with_outcome(Outcome::Unknown))
-            }
-            Some(error) => Err(error),
-            None => Ok(replies.into_iter().flatten().collect()),
-        }
+        fate.judge(intent)?;
+        let missing = || {
+            Error::new(
+                ErrorKind::Backend,
+                "a node left a command without an answer",
+            )
+        };
+        replies
+            .into_iter()
+            .map(|reply| reply.ok_or_else(missing))
+            .collect()
     }
 
     async fn shares(
@@ -117,10 +131,94 @@ impl Cluster {
     }
 }
 
+/// What became of a batch as a whole.
+#[derive(Default)]
+struct Fate {
+    is_any_done: bool,
+    is_any_unknown: bool,
+    /// Why a share got no answers.
+    failure: Option<Error>,
+    /// Why a node refused a command.
+    refusal: Option<Error>,
+}
+
+impl Fate {
+    fn answered(&mut self, reply: &Reply) {
+        match reply.refusal() {
+            None => self.is_any_done = true,
+            refusal => self.refusal = self.refusal.take().or(refusal),
+        }
+    }
+
+    fn failed(&mut self, error: Error) {
+        self.is_any_unknown |= error.outcome() == Outcome::Unknown;
+        self.failure = self.failure.take().or(Some(error));
+    }
+
+    /// The error of the batch, if it has one. A refusal is one of a write; what it means for one of
+    /// several values is for the reader to say.
+    fn judge(self, intent: Intent) -> Result<()> {
+        let error = match intent {
+            Intent::Read => self.failure,
+            Intent::Write => self.failure.or(self.refusal),
+        };
+        match error {
+            None => Ok(()),
+            Some(error) if intent == Intent::Write && (self.is_any_done || self.is_any_unknown) => {
+                Err(error.with_outcome(Outcome::Unknown))
+            }
+            Some(error) => Err(error),
+        }
+    }
+}
+
 /// The values of a batch of `GET`. What holds another type is missing, as with `MGET`.
 pub(crate) fn value_or_missing(reply: Reply) -> Result<Option<maestro_cache_core::Value>> {
     match reply.value() {
         Err(error) if error.kind() == ErrorKind::WrongType => Ok(None),
         value => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(line: &str) -> Reply {
+        let value = redis::parse_redis_value(line.as_bytes()).unwrap();
+        Reply::new(value, Outcome::Unknown)
+    }
+
+    fn judged(intent: Intent, replies: &[&str], failures: &[Outcome]) -> Option<Outcome> {
+        let mut fate = Fate::default();
+        for line in replies {
+            fate.answered(&reply(line));
+        }
+        for outcome in failures {
+            fate.failed(Error::new(ErrorKind::Timeout, "late").with_outcome(*outcome));
+        }
+        fate.judge(intent).err().map(|error| error.outcome())
+    }
+
+    #[test]
+    fn a_batch_that_was_written_in_part_is_unknown() {
+        use Outcome::{NotApplied, Unknown};
+        const OOM: &str = "-OOM no\r\n";
+        const OK: &str = "+OK\r\n";
+        assert_eq!(judged(Intent::Write, &[OK, OK], &[]), None);
+        assert_eq!(judged(Intent::Write, &[OK, OOM], &[]), Some(Unknown));
+        assert_eq!(judged(Intent::Write, &[OOM, OOM], &[]), Some(NotApplied));
+        assert_eq!(judged(Intent::Write, &[OK], &[NotApplied]), Some(Unknown));
+        assert_eq!(
+            judged(Intent::Write, &[], &[Unknown, NotApplied]),
+            Some(Unknown)
+        );
+        assert_eq!(
+            judged(Intent::Write, &[], &[NotApplied, Unknown]),
+            Some(Unknown)
+        );
+        assert_eq!(judged(Intent::Write, &[], &[NotApplied]), Some(NotApplied));
+        assert_eq!(judged(Intent::Read, &[OK, OOM], &[]), None);
+        assert_eq!(judged(Intent::Read, &[OK], &[NotApplied]), Some(NotApplied));
     }
 }

@@ -239,5 +239,12 @@ fn read(reply: Reply, asked: &Address) -> Result<Vec<Range>> {
             },
         });
     }
+    // A node that was set up anew says so, and is not to be believed.
+    if ranges.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Unavailable,
+            "a node of the cluster knows of no slots; see its CLUSTER INFO",
+        ));
+    }
     Ok(ranges)
 }

@@ -29,6 +29,8 @@ pub(super) struct Link {
     driver: Arc<Driver>,
     /// Silent for so long that another one is asked for; no new call is sent over it meanwhile.
     doubted: AtomicBool,
+    /// Told to end. It takes the driver a moment to do so.
+    ending: AtomicBool,
 }
 
 impl Link {
@@ -38,6 +40,7 @@ impl Link {
             commands: connection.commands.clone(),
             driver: Arc::clone(&connection.driver),
             doubted: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
         }
     }
 
@@ -46,7 +49,7 @@ impl Link {
     }
 
     pub(super) fn is_broken(&self) -> bool {
-        self.driver.is_over()
+        self.ending.load(Ordering::Acquire) || self.driver.is_over()
     }
 
     /// Whether a call may be sent over it.
@@ -95,6 +98,7 @@ impl Link {
 
     /// Ends it now. Whoever waits for an answer is told that the connection broke.
     pub(super) fn end(&self) {
+        self.ending.store(true, Ordering::Release);
         self.driver.end();
     }
 }

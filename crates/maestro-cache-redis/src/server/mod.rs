@@ -176,6 +176,10 @@ impl Server {
         match (state.breaker.cause(), state.usable(turn, 0)) {
             (Some(_), Some(link)) => Ok(Some(Lease::new(link, state.attempts, &shared.wake))),
             (Some(cause), None) => Err(cause.clone()),
+            // Nobody asks for another connection while each place has a good one.
+            (None, Some(link)) if state.place_in_need().is_none() => {
+                Ok(Some(Lease::new(link, state.attempts, &shared.wake)))
+            }
             (None, _) => Ok(None),
         }
     }

@@ -222,7 +222,7 @@ impl State {
     }
 
     /// The first place without a connection that calls can be sent over.
-    fn place_in_need(&self) -> Option<usize> {
+    pub(super) fn place_in_need(&self) -> Option<usize> {
         self.places
             .iter()
             .position(|place| place.as_ref().is_none_or(|seated| !seated.link.is_usable()))
