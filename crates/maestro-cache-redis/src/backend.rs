@@ -29,7 +29,7 @@ use crate::settings::Settings;
 /// longer one by closing the connection, on all who share it.
 const LONGEST_TEXT: usize = 512 << 20;
 
-/// A cache on one Redis server.
+/// A cache on Redis: on one server, on a cluster, or on the master that sentinels name.
 ///
 /// It connects upon the first call, and anew whenever the connection is lost; building it neither
 /// blocks nor needs the server to be up. All callers share a few connections and pipeline over
@@ -52,8 +52,11 @@ const LONGEST_TEXT: usize = 512 << 20;
 /// |---|---|
 /// | TCP | `redis://[[user]:password@]host[:port][/db][?connections=n]` |
 /// | unix socket | `redis+unix:///path[?db=n&user=name&password=secret&connections=n]`, or `unix://` |
+/// | cluster (feature `cluster`) | `redis-cluster://[[user]:password@]host[:port][,host[:port]…]`, or `redis+cluster://` |
+/// | sentinels (feature `sentinel`) | `redis-sentinel://[[user]:password@]host[:port][,host[:port]…]/service[/db]`, or `redis+sentinel://` |
+/// | any but the socket, over TLS (feature `tls`) | `rediss` in place of `redis` |
 ///
-/// The port is 6379 unless said otherwise, the database 0. Special characters of users, passwords
+/// The port is 6379 unless said otherwise, 26379 for a sentinel, the database 0. Special characters of users, passwords
 /// and paths are percent-encoded. `pass` may be written for `password`. Anything else is an error.
 ///
 /// # Guarantees

@@ -1,5 +1,5 @@
-//! The Redis backend of maestro-cache: one server, spoken to over a few connections that all
-//! callers share.
+//! The Redis backend of maestro-cache: a server, a cluster or a master behind sentinels, spoken to
+//! over a few connections that all callers share.
 //!
 //! [`RedisCache`] implements [`CacheBackend`](maestro_cache_core::CacheBackend); services put it
 //! into a [`Cache`](maestro_cache_core::Cache) and forget about it. It needs Redis 6.2 or newer and
