@@ -73,7 +73,8 @@ const LONGEST_TEXT: usize = 512 << 20;
 /// - **Secrets**: neither the user, the password nor any value is ever shown, by `Debug`, by an
 ///   error or in the log.
 /// - **Runtimes**: it needs a Tokio runtime with I/O and time. It may be used from several of them;
-///   connections whose runtime is gone are made anew.
+///   connections whose runtime is gone are made anew, as are those whose runtime is not driven any
+///   more once a call over them took longer than its deadline.
 ///
 /// # Differences that a server brings
 ///
@@ -84,9 +85,9 @@ const LONGEST_TEXT: usize = 512 << 20;
 /// With rules for the user ([`ACL`](https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/)),
 /// it needs `GET`, `MGET`, `SET`, `UNLINK`, `EXISTS`, `GETDEL`, `INCRBY`, `PTTL`, `PEXPIRE`,
 /// `PERSIST`, `SCAN`, `MULTI`, `EXEC`, `EVALSHA` and `EVAL`, and `SELECT` for a database other than 0;
-/// on a cluster `CLUSTER|SLOTS`, `CLUSTER|NODES` and `ASKING` as well, behind sentinels better `ROLE`,
-/// and `PING` for `health_check` to be healthy; a call that lacks its command fails with
-/// [`PermissionDenied`](ErrorKind::PermissionDenied).
+/// on a cluster `CLUSTER|SLOTS`, `CLUSTER|NODES` and `ASKING` as well, and behind sentinels better
+/// `ROLE`. Without `PING`, `health_check` asks whether it may run `GET`. A call that lacks its command
+/// fails with [`PermissionDenied`](ErrorKind::PermissionDenied).
 #[derive(Clone)]
 pub struct RedisCache {
     inner: Arc<Inner>,
@@ -144,7 +145,7 @@ impl RedisCache {
     }
 
     fn slot(&self, key: &str) -> Slot {
-        self.inner.deployment.slot(key)
+        self.inner.deployment.slot(key.as_bytes())
     }
 
     /// The command over each key, with its slot.

@@ -61,7 +61,9 @@ impl Server {
         let mut may_follow = self.follows_the_master();
         let mut spent = 0;
         loop {
-            let mut lease = within(deadline, self.lease_newer_than(spent)).await?;
+            let mut lease = within(deadline, self.lease_newer_than(spent))
+                .await
+                .inspect_err(|error| self.heed(error))?;
             match lease.exchange(deadline, intent, request).await {
                 Err(error) if may_repeat && error.kind() == ErrorKind::Unavailable => {
                     may_repeat = false;
@@ -70,10 +72,16 @@ impl Server {
                 Ok(reply) if may_follow && reply.is_of_a_replica() => {
                     may_follow = false;
                     spent = lease.attempts();
-                    lease.give_up();
+                    lease.retire();
                 }
-                answer => return answer,
+                answer => return answer.inspect_err(|error| self.heed(error)),
             }
+        }
+    }
+
+    fn heed(&self, error: &Error) {
+        if error.kind() == ErrorKind::Timeout {
+            self.timed_out();
         }
     }
 

@@ -232,6 +232,14 @@ pub(crate) fn is_of_a_replica(error: &ServerError) -> bool {
     error.code() == "READONLY"
 }
 
+/// True if the user may run the command, and not on this key. The command is looked at first.
+pub(crate) fn is_about_a_key(error: &ServerError) -> bool {
+    error.code() == "NOPERM"
+        && error
+            .details()
+            .is_some_and(|words| words.contains("to access"))
+}
+
 /// The code of a refusal, which holds nothing of what was sent.
 #[derive(Debug)]
 struct Refusal(String);

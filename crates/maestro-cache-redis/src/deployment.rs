@@ -60,11 +60,11 @@ impl Deployment {
 
     /// The slot of the key, where there are any.
     #[cfg_attr(not(feature = "cluster"), allow(unused_variables))] // One server has none.
-    pub(crate) fn slot(&self, key: &str) -> Slot {
+    pub(crate) fn slot(&self, key: &[u8]) -> Slot {
         match self {
             Self::Server(_) => Slot::ANY,
             #[cfg(feature = "cluster")]
-            Self::Cluster(_) => crate::cluster::slot(key.as_bytes()),
+            Self::Cluster(_) => crate::cluster::slot(key),
         }
     }
 
@@ -89,7 +89,7 @@ impl Deployment {
         match pattern.as_literal() {
             // Without a wildcard there is one key to remove, or, for a bare prefix, none.
             Some(key) if pattern.selects(&key) => {
-                let slot = std::str::from_utf8(&key).map_or(Slot::ANY, |key| self.slot(key));
+                let slot = self.slot(&key);
                 let unlink = commands::over_keys("UNLINK", &[key]);
                 let request = Request::Command(&unlink);
                 self.call(slot, deadline, Intent::Write, request)
@@ -107,12 +107,10 @@ impl Deployment {
 
     /// Asks the server, or each master of the cluster, whether it answers.
     pub(crate) async fn ping(&self, deadline: Deadline) -> Result<()> {
-        let ping = commands::command("PING", 0, 0);
-        let request = Request::Command(&ping);
         match self {
-            Self::Server(server) => server.call(deadline, Intent::Read, request).await?.done(),
+            Self::Server(server) => server.ping(deadline).await,
             #[cfg(feature = "cluster")]
-            Self::Cluster(cluster) => cluster.ping(deadline, request).await,
+            Self::Cluster(cluster) => cluster.ping(deadline).await,
         }
     }
 

@@ -8,6 +8,7 @@
 mod backend;
 mod builder;
 mod call;
+mod chance;
 mod classify;
 mod clear;
 #[cfg(feature = "cluster")]
@@ -16,7 +17,9 @@ mod commands;
 mod connect;
 mod deployment;
 mod in_flight;
+mod limit;
 mod lost;
+mod ping;
 mod reply;
 mod request;
 mod scripts;

@@ -92,6 +92,14 @@ pub(crate) fn unanswered() -> Error {
     )
 }
 
+/// The error of calls to a replica whose master is not found yet.
+pub(crate) fn demoted() -> Error {
+    Error::new(
+        ErrorKind::NotWritable,
+        "the sentinels have not chosen a new master yet; the one that they name is a replica",
+    )
+}
+
 /// The words of the operating system about a link.
 #[derive(Debug)]
 struct Broken(String);

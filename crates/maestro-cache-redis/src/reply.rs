@@ -43,6 +43,11 @@ impl Reply {
         }
     }
 
+    /// True if the server would have run the command, but for its key.
+    pub(crate) fn is_about_a_key(&self) -> bool {
+        matches!(&self.value, redis::Value::ServerError(error) if classify::is_about_a_key(error))
+    }
+
     /// Where else to go with a command that came to the wrong node, which did nothing.
     #[cfg(feature = "cluster")]
     pub(crate) fn redirect(&self, asked: &Address) -> Option<Redirect> {

@@ -13,12 +13,12 @@ mod topology;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use maestro_cache_core::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 use redis::Pipeline;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub(crate) use batch::value_or_missing;
@@ -28,11 +28,16 @@ pub(crate) use slots::slot;
 use crate::call::{Deadline, Intent};
 use crate::connect::{Address, Manner, Target};
 use crate::deployment::Slot;
+use crate::limit::Limit;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::server::Server;
 use crate::settings::Links;
 use slots::Owners;
+use topology::Drawing;
+
+/// How long a node without slots is kept once it was named.
+const KEPT: Duration = Duration::from_secs(60);
 
 /// How many redirections one call follows. A slot that moves gives one or two.
 const MOST_REDIRECTIONS: usize = 8;
@@ -48,10 +53,13 @@ pub(crate) struct Cluster {
     changed: Notify,
 }
 
-/// A master.
+/// A master, or one that is about to be.
 pub(crate) struct Node {
     address: Address,
     server: Server,
+    /// It was named in passing, and is kept until then though it has no slot: one that slots are
+    /// being moved to is named for each of their keys.
+    kept_until: Option<Instant>,
 }
 
 /// What is known of the cluster.
@@ -63,7 +71,8 @@ struct Map {
     /// Why the last round failed.
     failure: Option<Error>,
     drawn: Option<Instant>,
-    cartographer: Option<JoinHandle<()>>,
+    drawing: Drawing,
+    warnings: Limit,
     is_closed: bool,
 }
 
@@ -85,7 +94,8 @@ impl Cluster {
                 round: 0,
                 failure: None,
                 drawn: None,
-                cartographer: None,
+                drawing: Drawing::none(),
+                warnings: Limit::default(),
                 is_closed: false,
             }),
             changed: Notify::new(),
@@ -141,20 +151,12 @@ impl Cluster {
         ))
     }
 
-    /// Asks each master the same, and returns the first error if there is one.
-    pub(crate) async fn ping(
-        self: &Arc<Self>,
-        deadline: Deadline,
-        request: Request<'_>,
-    ) -> Result<()> {
+    /// Asks each master, and returns the first error if there is one.
+    pub(crate) async fn ping(self: &Arc<Self>, deadline: Deadline) -> Result<()> {
         let masters = self.masters(deadline).await?;
-        let answers = masters
-            .iter()
-            .map(|node| node.server.call(deadline, Intent::Read, request));
+        let answers = masters.iter().map(|node| node.server.ping(deadline));
         for answer in futures_util::future::join_all(answers).await {
-            answer
-                .and_then(Reply::done)
-                .inspect_err(|_| self.draw_soon())?;
+            answer.inspect_err(|_| self.draw_soon())?;
         }
         Ok(())
     }
@@ -169,13 +171,19 @@ impl Cluster {
         self.changed.notify_waiters();
     }
 
-    /// The node at the address, known before or not.
+    /// The node that another one named, known before or not.
     fn node(&self, address: Address) -> Result<Arc<Node>> {
         let mut map = self.map.lock();
-        self.node_of(&mut map, address)
+        let kept_until = Some(Instant::now() + KEPT);
+        self.node_of(&mut map, address, kept_until)
     }
 
-    fn node_of(&self, map: &mut Map, address: Address) -> Result<Arc<Node>> {
+    fn node_of(
+        &self,
+        map: &mut Map,
+        address: Address,
+        kept_until: Option<Instant>,
+    ) -> Result<Arc<Node>> {
         if map.is_closed {
             return Err(Error::closed());
         }
@@ -191,6 +199,7 @@ impl Cluster {
         let node = Arc::new(Node {
             address: address.clone(),
             server,
+            kept_until,
         });
         map.nodes.insert(address, Arc::clone(&node));
         Ok(node)
@@ -199,7 +208,7 @@ impl Cluster {
     /// Believes a node that says whose a slot is.
     fn moved(&self, slot: Slot, address: Address) -> Result<Arc<Node>> {
         let mut map = self.map.lock();
-        let node = self.node_of(&mut map, address)?;
+        let node = self.node_of(&mut map, address, None)?;
         map.owners.set(slot, &node);
         Ok(node)
     }

@@ -11,18 +11,22 @@ use super::slots::Owners;
 use super::{Cluster, Map, Node};
 use crate::call::{Deadline, Intent, late};
 use crate::commands;
-use crate::connect::Address;
+use crate::connect::{Address, first_success};
 use crate::deployment::Slot;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::server::no_runtime;
+use crate::{chance, lost};
 
 /// The shortest time between two drawings: while a cluster chooses a master, calls that fail ask for
 /// one after the other.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long one node may take to say what it knows, so that one that is frozen leaves time for others.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// How long one node may be silent before the next one is asked too.
+const HEAD_START: Duration = Duration::from_millis(300);
+
+/// How long a drawing may take. One whose runtime rests is taken to be given up by then.
+const LONGEST_DRAWING: Duration = Duration::from_secs(5);
 
 /// A range of slots and the address of its master.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +34,32 @@ struct Range {
     from: u16,
     to: u16,
     master: Address,
+}
+
+/// The drawing that is under way, or was the last. A number tells it from those before.
+pub(super) struct Drawing {
+    number: u64,
+    /// When it is over at the latest, while it is under way.
+    until: Option<Instant>,
+}
+
+impl Drawing {
+    pub(super) fn none() -> Self {
+        Self {
+            number: 0,
+            until: None,
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() < until)
+    }
+}
+
+/// Draws the map. Those who wait are told when it ends, also if its runtime is dropped.
+struct Cartographer {
+    number: u64,
+    cluster: Weak<Cluster>,
 }
 
 impl Cluster {
@@ -72,7 +102,7 @@ impl Cluster {
         let wanted = {
             let map = self.map.lock();
             // One that is under way may have been told before what is asked for now.
-            map.round + 1 + u64::from(map.is_being_drawn())
+            map.round + 1 + u64::from(map.drawing.is_under_way())
         };
         let drawn = async {
             loop {
@@ -105,17 +135,27 @@ impl Cluster {
             return;
         };
         let mut map = self.map.lock();
-        if map.is_closed || map.is_being_drawn() {
+        if map.is_closed || map.drawing.is_under_way() {
             return;
         }
         let due = map
             .drawn
             .map_or_else(Instant::now, |drawn| drawn + SHORTEST_PAUSE);
-        let cluster = Arc::downgrade(self);
-        map.cartographer = Some(runtime.spawn(async move {
+        let until = due + LONGEST_DRAWING.max(self.links.connect_timeout * 2);
+        map.drawing = Drawing {
+            number: map.drawing.number + 1,
+            until: Some(until),
+        };
+        let cartographer = Cartographer {
+            number: map.drawing.number,
+            cluster: Arc::downgrade(self),
+        };
+        // A runtime that is being shut down drops the task at once, which locks the map.
+        drop(map);
+        runtime.spawn(async move {
             sleep_until(due).await;
-            draw_once(cluster).await;
-        }));
+            cartographer.draw(until).await;
+        });
     }
 
     /// Those who may know: the masters, and the seeds of the URL.
@@ -123,35 +163,39 @@ impl Cluster {
         let mut map = self.map.lock();
         let mut witnesses = map.owners.nodes();
         for seed in &self.seeds {
-            if let Ok(node) = self.node_of(&mut map, seed.clone())
+            if let Ok(node) = self.node_of(&mut map, seed.clone(), None)
                 && !witnesses.iter().any(|known| Arc::ptr_eq(known, &node))
             {
                 witnesses.push(node);
             }
         }
-        // Another one first each time, so that one that is wrong does not stay so.
-        let start = usize::try_from(map.round).unwrap_or(0) % witnesses.len().max(1);
-        witnesses.rotate_left(start);
+        // Any of them first, so that one that is wrong does not stay so.
+        let first = chance::below(witnesses.len());
+        witnesses.rotate_left(first);
         witnesses
     }
 
-    fn learn(&self, drawn: Result<Vec<Range>>) {
+    fn learn(&self, number: u64, drawn: Result<Vec<Range>>) {
         let mut map = self.map.lock();
-        map.cartographer = None;
+        if map.is_closed || map.drawing.number != number {
+            return;
+        }
+        let now = Instant::now();
+        map.drawing.until = None;
         map.round += 1;
-        map.drawn = Some(Instant::now());
-        map.failure = match drawn.and_then(|ranges| self.apply(&mut map, ranges)) {
-            Ok(()) => None,
-            Err(error) => {
-                tracing::warn!(
-                    target: "maestro_cache::redis",
-                    cluster = &*self.name,
-                    kind = ?error.kind(),
-                    "the nodes of the cluster cannot be listed"
-                );
-                Some(error)
-            }
-        };
+        map.drawn = Some(now);
+        map.failure = drawn.and_then(|ranges| self.apply(&mut map, ranges)).err();
+        if let Some(kind) = map.failure.as_ref().map(Error::kind)
+            && let Some(left_out) = map.warnings.may_warn(now)
+        {
+            tracing::warn!(
+                target: "maestro_cache::redis",
+                cluster = &*self.name,
+                ?kind,
+                left_out,
+                "the nodes of the cluster cannot be listed"
+            );
+        }
         drop(map);
         self.changed.notify_waiters();
     }
@@ -159,47 +203,67 @@ impl Cluster {
     fn apply(&self, map: &mut Map, ranges: Vec<Range>) -> Result<()> {
         let mut owners = Owners::none();
         for range in ranges {
-            let node = self.node_of(map, range.master)?;
+            let node = self.node_of(map, range.master, None)?;
             owners.set_range(range.from, range.to, &node);
         }
         // Nodes without slots go, and their connections once the calls under way are over.
         let masters = owners.nodes();
-        map.nodes
-            .retain(|_, node| masters.iter().any(|master| Arc::ptr_eq(master, node)));
+        let now = Instant::now();
+        map.nodes.retain(|_, node| {
+            node.kept_until.is_some_and(|until| now < until)
+                || masters.iter().any(|master| Arc::ptr_eq(master, node))
+        });
         map.owners = owners;
         Ok(())
     }
 }
 
-impl Map {
-    fn is_being_drawn(&self) -> bool {
-        self.cartographer
-            .as_ref()
-            .is_some_and(|task| !task.is_finished())
-    }
-}
-
-/// Asks one witness after the other. Holds the cluster only in between, so that it may be dropped.
-async fn draw_once(cluster: Weak<Cluster>) {
-    let Some(witnesses) = cluster.upgrade().map(|cluster| cluster.witnesses()) else {
-        return;
-    };
-    let mut drawn = Err(Error::closed());
-    for witness in witnesses {
-        drawn = ask(&witness).await;
-        if drawn.is_ok() {
-            break;
+impl Cartographer {
+    /// Holds the cluster only in between, so that it may be dropped.
+    async fn draw(&self, until: Instant) {
+        let Some((witnesses, patience)) = self
+            .cluster
+            .upgrade()
+            .map(|cluster| (cluster.witnesses(), cluster.links.connect_timeout))
+        else {
+            return;
+        };
+        let head_start = HEAD_START.min(patience / 2);
+        let drawn = timeout_at(
+            until,
+            first_success(witnesses, head_start, |witness| async move {
+                ask(&witness, Deadline::after(patience)).await
+            }),
+        );
+        let drawn = match drawn.await {
+            Ok(Some(drawn)) => drawn,
+            Ok(None) => Err(Error::closed()),
+            Err(_) => Err(lost::silent()),
+        };
+        if let Some(cluster) = self.cluster.upgrade() {
+            cluster.learn(self.number, drawn);
         }
     }
-    if let Some(cluster) = cluster.upgrade() {
-        cluster.learn(drawn);
+}
+
+impl Drop for Cartographer {
+    fn drop(&mut self) {
+        let Some(cluster) = self.cluster.upgrade() else {
+            return;
+        };
+        {
+            let drawing = &mut cluster.map.lock().drawing;
+            if drawing.number != self.number || drawing.until.take().is_none() {
+                return;
+            }
+        }
+        cluster.changed.notify_waiters();
     }
 }
 
-async fn ask(witness: &Node) -> Result<Vec<Range>> {
+async fn ask(witness: &Node, deadline: Deadline) -> Result<Vec<Range>> {
     let mut question = commands::command("CLUSTER", 1, 5);
     question.arg("SLOTS");
-    let deadline = Deadline::after(PATIENCE);
     let request = Request::Command(&question);
     let reply = witness.server.call(deadline, Intent::Read, request).await?;
     read(reply, &witness.address)
@@ -224,18 +288,18 @@ fn read(reply: Reply, asked: &Address) -> Result<Vec<Range>> {
         let (Some(host), Some(port)) = (master.next(), master.next()) else {
             return Err(unreadable());
         };
-        let slot = |reply: Reply| u16::try_from(reply.integer()?).map_err(|_| unreadable());
+        let number = |reply: Reply| u16::try_from(reply.integer()?).map_err(|_| unreadable());
         let host = match (host.text_or_nothing()?, asked) {
             // So a node says that it does not know its own name.
             (name, Address::Tcp { host, .. }) if name.is_empty() || name == "?" => host.clone(),
             (name, _) => name,
         };
         ranges.push(Range {
-            from: slot(from)?,
-            to: slot(to)?,
+            from: number(from)?,
+            to: number(to)?,
             master: Address::Tcp {
                 host,
-                port: slot(port)?,
+                port: number(port)?,
             },
         });
     }

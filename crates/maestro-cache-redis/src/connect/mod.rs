@@ -2,6 +2,7 @@
 
 mod address;
 mod pulse;
+mod race;
 #[cfg(feature = "sentinel")]
 mod sentinel;
 mod stream;
@@ -20,6 +21,8 @@ use tokio::task::JoinHandle;
 
 pub(crate) use address::Address;
 pub(crate) use pulse::Pulse;
+#[cfg(feature = "cluster")]
+pub(crate) use race::first_success;
 #[cfg(feature = "sentinel")]
 pub(crate) use sentinel::Sentinels;
 #[cfg(feature = "tls")]
@@ -120,9 +123,11 @@ impl Connector {
             Target::Address(address) => self.manner.connect(address).await,
             #[cfg(feature = "sentinel")]
             Target::Master(sentinels) => {
-                let master = sentinels.master().await?;
-                let connection = self.manner.connect(&master).await?;
-                sentinel::demand_a_master(connection).await
+                let named = sentinels.master().await?;
+                let connection = self.manner.connect(named.master()).await?;
+                let connection = sentinel::demand_a_master(connection).await?;
+                named.was_right();
+                Ok(connection)
             }
         }
     }

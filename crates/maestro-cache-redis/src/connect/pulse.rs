@@ -25,6 +25,9 @@ pub(crate) struct Pulse {
     heard: AtomicU64,
     /// The calls that gave up since then.
     timeouts: AtomicU32,
+    /// When the silence began for which the link was doubted last. The next byte ends the silence,
+    /// and the doubt with it.
+    doubted: AtomicU64,
 }
 
 impl Pulse {
@@ -34,6 +37,7 @@ impl Pulse {
             owes_since: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             timeouts: AtomicU32::new(0),
+            doubted: AtomicU64::new(0),
         }
     }
 
@@ -74,6 +78,18 @@ impl Pulse {
         let since = self.owes_since.load(Ordering::Relaxed).checked_sub(1)?;
         let silent = self.millis(now).saturating_sub(since);
         Some(Duration::from_millis(silent))
+    }
+
+    /// Doubts the link for as long as its present silence lasts.
+    pub(crate) fn doubt(&self) {
+        let since = self.owes_since.load(Ordering::Relaxed);
+        self.doubted.store(since, Ordering::Relaxed);
+    }
+
+    /// Whether it has been silent ever since it was doubted.
+    pub(crate) fn is_doubted(&self) -> bool {
+        let since = self.owes_since.load(Ordering::Relaxed);
+        since != 0 && since == self.doubted.load(Ordering::Relaxed)
     }
 
     /// How long ago the last byte came in.
@@ -188,10 +204,17 @@ mod tests {
         assert_eq!(pulse.silent_for(Instant::now()), Some(2 * SECOND));
         assert_eq!(pulse.timed_out(), 1);
         assert_eq!(pulse.timed_out(), 2);
+        assert!(!pulse.is_doubted());
+        pulse.doubt();
+        assert!(pulse.is_doubted());
 
         far.write_all(b"x").await.unwrap();
         near.read_u8().await.unwrap();
         assert_eq!(pulse.silent_for(Instant::now()), None);
+        near.write_all(b"c").await.unwrap();
+        assert!(!pulse.is_doubted(), "the next silence is another one");
+        far.write_all(b"x").await.unwrap();
+        near.read_u8().await.unwrap();
         assert_eq!(pulse.timeouts(), 0);
         advance(SECOND).await;
         assert_eq!(pulse.idle_for(Instant::now()), SECOND);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use maestro_cache_core::{Error, ErrorKind, Result};
 use redis::Value;
-use tokio::time::timeout;
 
+use super::race::first_success;
 use super::{Address, Connection, Manner};
 use crate::{classify, lost};
 
@@ -16,10 +16,28 @@ pub(crate) struct Sentinels {
     addresses: Vec<Address>,
     service: String,
     manner: Manner,
-    /// How long one of them may take, so that one that is silent leaves time for the others.
-    patience: Duration,
-    /// The one that answered last is asked first.
+    /// How long one of them may be silent before the next one is asked too.
+    head_start: Duration,
+    /// The one that named a master last is asked first, unless it was wrong.
     first: AtomicUsize,
+}
+
+/// What a sentinel calls the master.
+pub(super) struct Named<'a> {
+    master: Address,
+    by: usize,
+    first: &'a AtomicUsize,
+}
+
+impl Named<'_> {
+    pub(super) fn master(&self) -> &Address {
+        &self.master
+    }
+
+    /// To be told once there is a connection to it. Otherwise another sentinel is asked next time.
+    pub(super) fn was_right(self) {
+        self.first.store(self.by, Ordering::Relaxed);
+    }
 }
 
 impl Sentinels {
@@ -37,36 +55,31 @@ impl Sentinels {
             addresses,
             service,
             manner,
-            patience: connect_timeout / shares,
+            head_start: connect_timeout / shares,
             first: AtomicUsize::new(0),
         }
     }
 
     /// The address of the master, by the first sentinel that knows it.
-    pub(super) async fn master(&self) -> Result<Address> {
-        let first = self.first.load(Ordering::Relaxed);
-        let mut failure = None;
-        for (at, address) in self
-            .addresses
-            .iter()
-            .enumerate()
-            .cycle()
-            .skip(first)
-            .take(self.addresses.len())
-        {
-            match timeout(self.patience, self.ask(address)).await {
-                Ok(Ok(master)) => {
-                    self.first.store(at, Ordering::Relaxed);
-                    return Ok(master);
-                }
-                Ok(Err(error)) => failure = Some(error),
-                Err(_) => failure = failure.or_else(|| Some(lost::silent())),
-            }
-        }
-        Err(failure.unwrap_or_else(|| self.unknown()))
+    pub(super) async fn master(&self) -> Result<Named<'_>> {
+        let first = self.first.fetch_add(1, Ordering::Relaxed);
+        let count = self.addresses.len();
+        let in_turn = (0..count).map(|at| first.wrapping_add(at) % count);
+        first_success(in_turn, self.head_start, |by| self.ask(by))
+            .await
+            .unwrap_or_else(|| Err(self.unknown()))
     }
 
-    async fn ask(&self, address: &Address) -> Result<Address> {
+    async fn ask(&self, by: usize) -> Result<Named<'_>> {
+        let address = self.addresses.get(by).ok_or_else(|| self.unknown())?;
+        Ok(Named {
+            master: self.ask_at(address).await?,
+            by,
+            first: &self.first,
+        })
+    }
+
+    async fn ask_at(&self, address: &Address) -> Result<Address> {
         let mut connection = self.manner.connect(address).await?;
         let mut question = redis::cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
@@ -122,10 +135,7 @@ pub(super) async fn demand_a_master(mut connection: Connection) -> Result<Connec
         _ => false,
     };
     if is_replica {
-        return Err(Error::new(
-            ErrorKind::NotWritable,
-            "the sentinels have not chosen a new master yet; the one that they name is a replica",
-        ));
+        return Err(lost::demoted());
     }
     Ok(connection)
 }

@@ -1,13 +1,18 @@
 //! Opening a stream of bytes to a server.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use maestro_cache_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 
-use crate::connect::Address;
-use crate::lost;
+use super::Address;
+use super::race::first_success;
+use crate::{chance, lost};
+
+/// How long one address of a name may be silent before the next one is tried beside it.
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// What a server is spoken to over.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -28,25 +33,23 @@ pub(super) async fn open(address: &Address) -> Result<BoxedStream> {
 }
 
 async fn over_tcp(host: &str, port: u16) -> Result<BoxedStream> {
-    // Another one first each time: one that swallows takes all the time that an attempt has.
-    static TURN: AtomicUsize = AtomicUsize::new(0);
     let found = lookup_host((host, port)).await.map_err(|_| no_address())?;
     let mut addresses: Vec<_> = found.collect();
-    let turn = TURN.fetch_add(1, Ordering::Relaxed);
-    let first = turn.checked_rem(addresses.len()).unwrap_or(0);
+    // Any of them first: one that takes connections and never greets would hold up each attempt.
+    let first = chance::below(addresses.len());
     addresses.rotate_left(first);
-    let mut refused = None;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // Requests are small and wait for nobody.
-                stream.set_nodelay(true).map_err(lost::unreachable)?;
-                return Ok(Box::new(stream));
-            }
-            Err(error) => refused = Some(error),
-        }
-    }
-    Err(refused.map_or_else(no_address, lost::unreachable))
+    first_success(addresses, HEAD_START, to)
+        .await
+        .unwrap_or_else(|| Err(no_address()))
+}
+
+async fn to(address: SocketAddr) -> Result<BoxedStream> {
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(lost::unreachable)?;
+    // Requests are small and wait for nobody.
+    stream.set_nodelay(true).map_err(lost::unreachable)?;
+    Ok(Box::new(stream))
 }
 
 fn no_address() -> Error {

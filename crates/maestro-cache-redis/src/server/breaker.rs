@@ -34,7 +34,11 @@ pub(super) struct Breaker {
 #[derive(Debug)]
 enum State {
     /// Nothing speaks against connecting. Callers wait for it.
-    Closed,
+    Closed {
+        /// When the trouble began that may not be over: there is a connection, and it has shown
+        /// nothing yet but a greeting.
+        trouble: Option<Instant>,
+    },
     /// An attempt failed, which may mean little: a server that restarts refuses for a moment, a
     /// greeting may be cut short or swallowed like any call. Callers wait for the second attempt,
     /// which is soon.
@@ -51,7 +55,7 @@ enum State {
 impl Breaker {
     pub(super) fn new() -> Self {
         Self {
-            state: State::Closed,
+            state: State::Closed { trouble: None },
             doubt_after: None,
         }
     }
@@ -59,7 +63,7 @@ impl Breaker {
     /// Why callers are refused; none if they are not.
     pub(super) fn cause(&self) -> Option<&Error> {
         match &self.state {
-            State::Closed | State::Shaken { .. } => None,
+            State::Closed { .. } | State::Shaken { .. } => None,
             State::Open { cause, .. } => Some(cause),
         }
     }
@@ -67,7 +71,7 @@ impl Breaker {
     /// When the next attempt may be made; none if at once.
     pub(super) fn next_attempt(&self) -> Option<Instant> {
         match &self.state {
-            State::Closed => None,
+            State::Closed { .. } => None,
             State::Shaken { next, .. } | State::Open { next, .. } => Some(*next),
         }
     }
@@ -77,11 +81,26 @@ impl Breaker {
         self.doubt_after.is_none_or(|after| now >= after)
     }
 
-    /// A connection works. Returns how long there was none.
+    /// A connection was made. Returns how long there was none.
     pub(super) fn connected(&mut self, now: Instant) -> Option<Duration> {
-        match std::mem::replace(&mut self.state, State::Closed) {
-            State::Closed | State::Shaken { .. } => None,
+        let trouble = self.trouble();
+        match std::mem::replace(&mut self.state, State::Closed { trouble }) {
+            State::Closed { .. } | State::Shaken { .. } => None,
             State::Open { since, .. } => Some(now.saturating_duration_since(since)),
+        }
+    }
+
+    /// A connection serves calls, or has lasted: what fails from now on is new trouble.
+    pub(super) fn settled(&mut self) {
+        if let State::Closed { trouble } = &mut self.state {
+            *trouble = None;
+        }
+    }
+
+    fn trouble(&self) -> Option<Instant> {
+        match &self.state {
+            State::Closed { trouble } => *trouble,
+            State::Shaken { since, .. } | State::Open { since, .. } => Some(*since),
         }
     }
 
@@ -90,18 +109,16 @@ impl Breaker {
         self.doubt_after = Some(now + PAUSE_AFTER_WRONG_DOUBT);
     }
 
-    /// An attempt to connect failed. `chance` is a number from 0 to 1, evenly distributed. Returns
-    /// whether callers are refused from now on, and were not before.
+    /// An attempt to connect failed, or what it made was of no use. `chance` is a number from 0 to
+    /// 1, evenly distributed. Returns whether callers are refused from now on, and were not before.
     pub(super) fn failed(&mut self, now: Instant, cause: Error, chance: f64) -> bool {
-        let since = match &self.state {
-            State::Closed => now,
-            State::Shaken { since, .. } | State::Open { since, .. } => *since,
-        };
+        let trouble = self.trouble();
+        let since = trouble.unwrap_or(now);
         let down_for = now.saturating_duration_since(since);
         let next = now + pause(cause.kind(), down_for, chance);
         // Other failures than these do not pass in a moment.
         let may_pass = matches!(cause.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
-        if may_pass && matches!(self.state, State::Closed) {
+        if may_pass && trouble.is_none() {
             self.state = State::Shaken { since, next };
             return false;
         }
@@ -218,9 +235,34 @@ mod tests {
             assert!(breaker.failed(now, error(kind), 1.0));
             assert!(breaker.cause().is_some());
             breaker.connected(now);
+            breaker.settled();
             assert!(!breaker.failed(now, error(kind), 1.0));
             assert_eq!(breaker.connected(now), None);
         }
+    }
+
+    #[test]
+    fn a_server_that_greets_and_breaks_is_one_that_is_down() {
+        let began = Instant::now();
+        let (mut breaker, mut now, mut attempts) = (Breaker::new(), began, Vec::new());
+        while now < began + Duration::from_secs(60) {
+            if breaker.next_attempt().is_none_or(|next| now >= next) {
+                attempts.push(now - began);
+                breaker.connected(now);
+                breaker.failed(now, error(ErrorKind::Unavailable), 1.0);
+            }
+            now += Duration::from_millis(1);
+        }
+        let pauses: Vec<_> = attempts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(pauses.is_sorted(), "{pauses:?}");
+        assert_eq!(*pauses.last().unwrap(), LONGEST_PAUSE);
+        assert!(breaker.cause().is_some());
+
+        // Once one serves calls, the next failure is the first one.
+        breaker.connected(now);
+        breaker.settled();
+        assert!(!breaker.failed(now, error(ErrorKind::Unavailable), 1.0));
+        assert_eq!(breaker.next_attempt(), Some(now + SHORTEST_PAUSE));
     }
 
     #[test]

@@ -20,6 +20,10 @@ const TIMEOUTS_OF_A_DOUBT: u32 = 3;
 /// healthy one otherwise, whenever its server is busy for three of them.
 const SILENCE_OF_A_DOUBT: Duration = Duration::from_millis(100);
 
+/// A link that does not live for so long may have been lost for the reason that the next one will be
+/// lost for.
+const YOUTH: Duration = Duration::from_secs(1);
+
 /// A connection that callers share. What it takes in the pool is the supervisor's to hold: a call
 /// that is never polled again would keep it for ever.
 pub(super) struct Link {
@@ -27,8 +31,12 @@ pub(super) struct Link {
     attempt: u64,
     commands: MultiplexedConnection,
     driver: Arc<Driver>,
-    /// Silent for so long that another one is asked for; no new call is sent over it meanwhile.
-    doubted: AtomicBool,
+    made: Instant,
+    /// A call was answered over it.
+    has_served: AtomicBool,
+    /// Found to be of no use, as one to a master that was demoted: it gets no more calls, and those
+    /// that were sent may finish.
+    retired: AtomicBool,
     /// Told to end. It takes the driver a moment to do so.
     ending: AtomicBool,
 }
@@ -39,7 +47,9 @@ impl Link {
             attempt,
             commands: connection.commands.clone(),
             driver: Arc::clone(&connection.driver),
-            doubted: AtomicBool::new(false),
+            made: Instant::now(),
+            has_served: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
             ending: AtomicBool::new(false),
         }
     }
@@ -54,21 +64,34 @@ impl Link {
 
     /// Whether a call may be sent over it.
     pub(super) fn is_usable(&self) -> bool {
-        !self.is_broken() && !self.is_doubted()
+        !self.is_broken() && !self.is_retired() && !self.is_doubted()
     }
 
-    /// Whether it is doubted. One that gives a sign of life no longer is.
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    /// Whether it has shown that it is more than a greeting: it served a call, or lived for a while.
+    pub(super) fn is_settled(&self, now: Instant) -> bool {
+        self.has_served.load(Ordering::Relaxed) || !self.is_young(now)
+    }
+
+    pub(super) fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.made) < YOUTH
+    }
+
+    /// Silent for so long that another one is asked for; no new call is sent over it meanwhile. One
+    /// that gives a sign of life is doubted no longer.
     pub(super) fn is_doubted(&self) -> bool {
-        self.doubted.load(Ordering::Acquire)
-            && self.driver.pulse().silent_for(Instant::now()).is_some()
+        self.driver.pulse().is_doubted()
     }
 
     pub(super) fn doubt(&self) {
-        self.doubted.store(true, Ordering::Release);
-    }
-
-    pub(super) fn trust(&self) {
-        self.doubted.store(false, Ordering::Release);
+        self.driver.pulse().doubt();
     }
 
     /// Whether it has been silent for so long that another connection should be asked for.
@@ -80,6 +103,13 @@ impl Link {
             patience
         };
         pulse.silent_for(now).is_some_and(|silent| silent >= limit)
+    }
+
+    fn served(&self) {
+        // Reading what others share is cheap, and writing it is not.
+        if !self.has_served.load(Ordering::Relaxed) {
+            self.has_served.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Makes an idle link say something, so that one that died is found before a caller needs it.
@@ -143,9 +173,10 @@ impl Lease {
             answer = answer => answer.map_err(|error| lost::request(&error)),
             () = self.link.driver.over() => Err(lost::unanswered()),
         };
-        if answer.is_err() {
+        match &answer {
+            Ok(_) => self.link.served(),
             // Also where the driver lives on, as after an answer that it cannot read.
-            self.give_up();
+            Err(_) => self.give_up(),
         }
         answer
     }
@@ -163,9 +194,15 @@ impl Lease {
         }
     }
 
-    /// Ends the connection for everybody: it is of no use, as one to a master that was demoted.
-    pub(crate) fn give_up(&self) {
+    /// Ends the connection for everybody.
+    fn give_up(&self) {
         self.link.end();
+        self.wake.notify_one();
+    }
+
+    /// Has the connection replaced: what answers is not the master. Calls under way may finish.
+    pub(crate) fn retire(&self) {
+        self.link.retire();
         self.wake.notify_one();
     }
 }

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use deadpool::managed::{Object, Pool};
 use maestro_cache_core::{Error, ErrorKind, Result};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::{JoinHandle, yield_now};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 pub(crate) use link::Lease;
@@ -50,12 +50,22 @@ struct State {
     retired: Vec<(Arc<Link>, Instant)>,
     /// How many attempts to connect were begun. A link has the number of its attempt, from 1.
     attempts: u64,
+    /// What became of the attempts up to this one is known to the breaker.
+    judged: u64,
     /// How many links were usable when they were last looked at.
     usable: usize,
     breaker: Breaker,
     log: Log,
-    supervisor: Option<JoinHandle<()>>,
+    supervision: Supervision,
     is_closed: bool,
+}
+
+/// Who supervises. A number tells the present supervisor from those before.
+struct Supervision {
+    number: u64,
+    is_alive: bool,
+    /// When it looked last.
+    looked: Instant,
 }
 
 /// A link in its place.
@@ -101,10 +111,15 @@ impl Server {
                     places: (0..links.connections).map(|_| None).collect(),
                     retired: Vec::new(),
                     attempts: 0,
+                    judged: 0,
                     usable: 0,
                     breaker: Breaker::new(),
                     log: Log::new(name),
-                    supervisor: None,
+                    supervision: Supervision {
+                        number: 0,
+                        is_alive: false,
+                        looked: Instant::now(),
+                    },
                     is_closed: false,
                 }),
                 turn: AtomicUsize::new(0),
@@ -151,7 +166,7 @@ impl Server {
 
     fn lease_now(&self, attempt: u64) -> Result<Option<Lease>> {
         let shared = &self.shared;
-        let mut state = shared.state.lock();
+        let state = shared.state.lock();
         if state.is_closed {
             return Err(Error::closed());
         }
@@ -159,22 +174,15 @@ impl Server {
         if let Some(link) = state.usable(turn, attempt) {
             return Ok(Some(Lease::new(link, state.attempts, &shared.wake)));
         }
-        // The connections live on the runtime of the supervisor. Once that is gone, so are they,
-        // and a new one has no reason to pause.
-        if state
-            .supervisor
-            .as_ref()
-            .is_none_or(JoinHandle::is_finished)
-        {
-            let runtime = Handle::try_current().map_err(|_| no_runtime())?;
-            state.breaker = Breaker::new();
-            let supervisor =
-                supervisor::supervise(Arc::downgrade(shared), Arc::clone(&shared.wake));
-            state.supervisor = Some(runtime.spawn(supervisor));
-            return Ok(None);
+        if !state.supervision.is_alive {
+            return self.supervise(state);
         }
         match (state.breaker.cause(), state.usable(turn, 0)) {
             (Some(_), Some(link)) => Ok(Some(Lease::new(link, state.attempts, &shared.wake))),
+            // Nobody has looked whether the cause still holds.
+            (Some(_), None) if state.supervision.is_at_rest(Instant::now()) => {
+                self.supervise(state)
+            }
             (Some(cause), None) => Err(cause.clone()),
             // Nobody asks for another connection while each place has a good one.
             (None, Some(link)) if state.place_in_need().is_none() => {
@@ -184,9 +192,36 @@ impl Server {
         }
     }
 
+    /// Begins another supervisor, on this runtime. The connections live on that of the last one: once
+    /// it is gone, so are they, and a new one has no reason to pause.
+    fn supervise(&self, mut state: MutexGuard<'_, State>) -> Result<Option<Lease>> {
+        let runtime = Handle::try_current().map_err(|_| no_runtime())?;
+        state.breaker = Breaker::new();
+        let number = state.supervision.next();
+        // A runtime that is being shut down drops the supervisor at once, which locks the state.
+        drop(state);
+        runtime.spawn(supervisor::supervise(number, &self.shared));
+        Ok(None)
+    }
+
     /// Whether there is someone to ask for the new master once this one is a replica.
     pub(crate) fn follows_the_master(&self) -> bool {
         self.shared.follows_the_master
+    }
+
+    /// To be told when a call took longer than its deadline. A runtime that is there and is not driven
+    /// any more, as one of a single thread outside of `block_on`, drives no connection either: the
+    /// connections are made anew on the runtime of the next caller.
+    pub(crate) fn timed_out(&self) {
+        let mut state = self.shared.state.lock();
+        if !state.supervision.is_at_rest(Instant::now()) {
+            return;
+        }
+        state.supervision.is_alive = false;
+        let at_rest = state.take_links();
+        drop(state);
+        self.shared.changed.notify_waiters();
+        drop(at_rest);
     }
 
     /// Drops all connections; calls under way may finish, no new one begins.
@@ -201,7 +236,32 @@ impl Drop for Server {
     }
 }
 
+impl Supervision {
+    /// A supervisor that lives looks ten times in this time, unless its runtime does not.
+    const REST: Duration = Duration::from_secs(1);
+
+    /// Begins another one, and returns its number.
+    fn next(&mut self) -> u64 {
+        *self = Self {
+            number: self.number + 1,
+            is_alive: true,
+            looked: Instant::now(),
+        };
+        self.number
+    }
+
+    fn is_at_rest(&self, now: Instant) -> bool {
+        self.is_alive && now.saturating_duration_since(self.looked) >= Self::REST
+    }
+}
+
 impl State {
+    /// All links, to be dropped outside of the lock: the last one to hold a link ends it.
+    fn take_links(&mut self) -> (Vec<Seated>, Vec<(Arc<Link>, Instant)>) {
+        let seated = self.places.iter_mut().filter_map(Option::take).collect();
+        (seated, std::mem::take(&mut self.retired))
+    }
+
     /// The first usable link from this turn on, of those of later attempts than that one.
     fn usable(&self, turn: usize, attempt: u64) -> Option<&Arc<Link>> {
         let start = turn.checked_rem(self.places.len())?;
@@ -218,14 +278,12 @@ impl Shared {
     fn close(&self) {
         let mut state = self.state.lock();
         state.is_closed = true;
-        let seated: Vec<_> = state.places.iter_mut().filter_map(Option::take).collect();
-        let retired = std::mem::take(&mut state.retired);
+        let links = state.take_links();
         drop(state);
         self.pool.close();
         self.changed.notify_waiters();
         self.wake.notify_one();
-        // Outside of the lock: the last one to hold a link ends it.
-        drop((seated, retired));
+        drop(links);
     }
 }
 

@@ -3,7 +3,6 @@
 //! One task a server. It makes at most one attempt to connect at a time, so a server that is down
 //! is not asked once for each caller.
 
-use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::{Seated, Shared, State};
 use crate::connect::Connector;
-use crate::lost;
+use crate::{chance, lost};
 
 /// How often the links are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -29,8 +28,44 @@ const GRACE: Duration = Duration::from_millis(50);
 
 type Attempt = Pin<Box<dyn Future<Output = Result<Object<Connector>>> + Send>>;
 
-/// Runs until the server is closed or dropped.
-pub(super) async fn supervise(server: Weak<Shared>, wake: Arc<Notify>) {
+/// Tells of the end of a supervisor, also if its runtime is dropped: those who wait begin another.
+struct TellsOfTheEnd {
+    number: u64,
+    server: Weak<Shared>,
+}
+
+impl Drop for TellsOfTheEnd {
+    fn drop(&mut self) {
+        let Some(server) = self.server.upgrade() else {
+            return;
+        };
+        {
+            let supervision = &mut server.state.lock().supervision;
+            if supervision.number == self.number {
+                supervision.is_alive = false;
+            }
+        }
+        server.changed.notify_waiters();
+    }
+}
+
+/// Runs until the server is closed or dropped, or another supervisor takes over.
+pub(super) fn supervise(
+    number: u64,
+    server: &Arc<Shared>,
+) -> impl Future<Output = ()> + Send + use<> {
+    // Made here, since a task may be dropped before it was ever polled.
+    let tells = TellsOfTheEnd {
+        number,
+        server: Arc::downgrade(server),
+    };
+    let wake = Arc::clone(&server.wake);
+    async move {
+        run(number, &tells.server, &wake).await;
+    }
+}
+
+async fn run(number: u64, server: &Weak<Shared>, wake: &Notify) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut attempt: Option<Attempt> = None;
@@ -49,7 +84,7 @@ pub(super) async fn supervise(server: Weak<Shared>, wake: Arc<Notify>) {
         if made.is_some() {
             attempt = None;
         }
-        match server.look(made) {
+        match server.look(number, made) {
             Next::Nothing => {}
             Next::End => return,
             Next::Attempt(at) if at <= Instant::now() => {
@@ -81,22 +116,23 @@ async fn end_of(attempt: &mut Option<Attempt>) -> Result<Object<Connector>> {
 
 impl Shared {
     /// Takes in what an attempt came to, and looks after the links.
-    fn look(&self, made: Option<Result<Object<Connector>>>) -> Next {
+    fn look(&self, number: u64, made: Option<Result<Object<Connector>>>) -> Next {
         let now = Instant::now();
         let mut state = self.state.lock();
-        if state.is_closed {
+        if state.is_closed || state.supervision.number != number {
             return Next::End;
         }
+        state.supervision.looked = now;
         state.end_retired(now);
-        self.look_after_links(&mut state, now);
+        let was_useless = self.look_after_links(&mut state, now);
         if state.place_in_need().is_none() {
             // Also after a freeze, when the server goes on over the connections that it had.
             state.recovered(now);
         }
-        let has_news = made.is_some();
+        let has_news = made.is_some() || was_useless;
         match made {
             Some(Ok(connection)) => self.place(&mut state, connection, now),
-            Some(Err(cause)) => self.fail(&mut state, cause, now),
+            Some(Err(cause)) => state.failed(cause, now),
             None => {}
         }
         let next = match state.place_in_need() {
@@ -152,42 +188,68 @@ impl Shared {
         state.log.connected();
     }
 
-    fn fail(&self, state: &mut State, cause: Error, now: Instant) {
-        let kind = cause.kind();
-        if state.breaker.failed(now, cause, chance()) {
-            state.log.cannot_connect(kind, now);
-        } else {
-            state.log.still_cannot_connect(kind);
-        }
-    }
-
-    fn look_after_links(&self, state: &mut State, now: Instant) {
+    /// Says whether what was made last is of no use, which those who wait have to hear.
+    fn look_after_links(&self, state: &mut State, now: Instant) -> bool {
         let patience = self.connect_timeout / 2;
         let may_doubt = state.breaker.may_doubt(now);
-        let State { places, log, .. } = state;
+        let judged = state.judged;
+        let mut useless = None;
+        let State {
+            places,
+            log,
+            breaker,
+            ..
+        } = state;
         for place in places {
             let Some(Seated { link, .. }) = place else {
                 continue;
             };
+            let is_new = link.attempt() > judged;
             if link.is_broken() {
+                if is_new && !link.is_settled(now) {
+                    useless = Some(lost::unanswered());
+                }
                 *place = None;
                 log.dropped("the link broke", now);
                 continue;
             }
-            if !link.is_doubted() {
-                link.trust();
-                if may_doubt && link.deserves_doubt(now, patience) {
-                    link.doubt();
-                    log.doubted();
-                    continue;
+            if link.is_retired() {
+                if is_new && link.is_young(now) {
+                    useless = Some(lost::demoted());
                 }
+                continue;
+            }
+            if is_new && link.is_settled(now) {
+                breaker.settled();
+            }
+            if may_doubt && !link.is_doubted() && link.deserves_doubt(now, patience) {
+                link.doubt();
+                log.doubted();
+                continue;
             }
             link.beat(now, HEARTBEAT, self.connect_timeout);
         }
+        // What connects and is of no use at once is a failure to connect, or a server that breaks
+        // each link after its greeting would be connected to without a pause.
+        let Some(cause) = useless else {
+            return false;
+        };
+        state.failed(cause, now);
+        true
     }
 }
 
 impl State {
+    fn failed(&mut self, cause: Error, now: Instant) {
+        let kind = cause.kind();
+        self.judged = self.attempts;
+        if self.breaker.failed(now, cause, chance::fraction()) {
+            self.log.cannot_connect(kind, now);
+        } else {
+            self.log.still_cannot_connect(kind);
+        }
+    }
+
     fn recovered(&mut self, now: Instant) {
         if let Some(down_for) = self.breaker.connected(now) {
             self.log.connected_again(down_for);
@@ -227,11 +289,4 @@ impl State {
             .iter()
             .position(|place| place.as_ref().is_none_or(|seated| !seated.link.is_usable()))
     }
-}
-
-/// A number from 0 to 1. The keys of the standard library's hash maps are the only chance that it
-/// has, and good enough to keep clients apart.
-fn chance() -> f64 {
-    let random = RandomState::new().hash_one(());
-    f64::from((random >> 32) as u32) / f64::from(u32::MAX)
 }

@@ -373,6 +373,23 @@ async fn a_patient_call_outlasts_a_freeze() {
 }
 
 #[tokio::test]
+async fn a_server_that_greets_and_hangs_up_is_not_connected_to_without_a_pause() {
+    let (url, told) = fake(|_, _| Act::HangUp).await;
+    let cache = cache(&url);
+    let began = tokio::time::Instant::now();
+    let mut calls = 0;
+    while began.elapsed() < Duration::from_secs(2) {
+        let error = cache.set("key", "value").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+        calls += 1;
+    }
+    // Each connection is told one request.
+    let connects = told.all().len();
+    assert!(connects <= 60, "{connects} connections for {calls} calls");
+    assert!(calls > connects, "{calls} calls, {connects} connections");
+}
+
+#[tokio::test]
 async fn a_user_without_ping_gets_no_more_connections_than_configured() {
     let server = RedisServer::builder().tcp().start();
     let mut rules = vec!["ACL", "SETUSER", "qf", "on", ">secret", "~qf:*", "-@all"];
@@ -393,6 +410,7 @@ async fn a_user_without_ping_gets_no_more_connections_than_configured() {
     let made = clients_of(&server, "qf");
     assert_eq!(made.len(), 3);
     assert_eq!(cache.increment("counter", 1).await.unwrap(), 1);
+    assert!(cache.health_check().await.is_healthy());
     // The heartbeat is refused, which is an answer.
     let is_refused = || {
         let info = server.ask(&["INFO", "commandstats"]);

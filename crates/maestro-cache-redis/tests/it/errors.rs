@@ -106,6 +106,13 @@ async fn what_the_rules_of_the_user_forbid_is_permission_denied() {
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
     assert_eq!(error.outcome(), Outcome::NotApplied, "{error:?}");
     assert_eq!(cache.get::<String>("mine:3").await.unwrap(), None);
+    // One who may do nothing is told so.
+    let rules = ["ACL", "SETUSER", "canary", "-ping", "-get"];
+    assert!(!server.ask(&rules).is_error());
+    let health = cache.health_check().await;
+    assert_eq!(health.error.unwrap().kind(), ErrorKind::PermissionDenied);
+    assert!(!server.ask(&["ACL", "SETUSER", "canary", "+get"]).is_error());
+    assert!(cache.health_check().await.is_healthy());
     // A refusal takes no connection away.
     assert_eq!(cache.get("mine:1").await.unwrap(), Some(1_i64));
 }

@@ -1,5 +1,6 @@
 //! Servers that greet as Redis does and then do what a test says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,14 +26,17 @@ impl Told {
 
 /// A server that acts by the number of the connection and that of the request on it, both from 0.
 /// Returns the URL of a single connection to it.
-pub(crate) async fn fake(act: fn(usize, usize) -> Act) -> (String, Told) {
+pub(crate) async fn fake(
+    act: impl Fn(usize, usize) -> Act + Send + Sync + 'static,
+) -> (String, Told) {
+    let act = Arc::new(act);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}?connections=1", listener.local_addr().unwrap());
     let (told, hears) = unbounded_channel();
     tokio::spawn(async move {
         for connection in 0.. {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let told = told.clone();
+            let (told, act) = (told.clone(), Arc::clone(&act));
             tokio::spawn(async move {
                 let mut bytes = [0; 4096];
                 let mut requests = 0..;

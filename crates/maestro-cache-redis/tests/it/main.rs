@@ -16,6 +16,8 @@ mod runtimes;
 mod scripts;
 #[cfg(all(feature = "tls", feature = "cluster", feature = "sentinel"))]
 mod secrets;
+#[cfg(feature = "sentinel")]
+mod sentinels;
 mod servers;
 #[cfg(feature = "tls")]
 mod tls;

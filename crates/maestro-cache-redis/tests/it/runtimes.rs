@@ -8,7 +8,9 @@ use maestro_cache_core::{Cache, CacheBackend, CallContext, ErrorKind};
 use maestro_cache_redis::RedisCache;
 use maestro_cache_testkit::RedisServer;
 
-use crate::errors::cache;
+use crate::errors::{cache, cache_within};
+use crate::fakes::slowly;
+use crate::servers::served;
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
@@ -66,6 +68,81 @@ fn a_cache_in_a_static_outlives_the_runtime_it_was_first_used_in() {
             assert_eq!(shared.get("again").await.unwrap(), Some(round));
         });
     }
+}
+
+/// A server that takes no connection from the first runtime that asks, and one from any other.
+fn swallows_the_first(server: &RedisServer) -> (tokio::runtime::Runtime, String) {
+    let between = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let url = between.block_on(slowly(server.port().unwrap(), |connection| {
+        (connection > 0).then_some(Duration::ZERO)
+    }));
+    (between, format!("{url}&connect_timeout=60s"))
+}
+
+/// Polls once, which gets the call to where it waits for what the other runtime does.
+fn begin(runtime: &tokio::runtime::Runtime, call: &mut (impl Future + Unpin)) {
+    let _inside = runtime.enter();
+    assert!(call.now_or_never().is_none());
+}
+
+#[test]
+fn those_who_wait_for_a_runtime_that_ends_are_served_on_their_own() {
+    let server = RedisServer::builder().tcp().start();
+    let (_between, url) = swallows_the_first(&server);
+    let cache = cache(&url);
+    let (first, second) = (runtime(), runtime());
+    let hasty = cache.with_timeout(Duration::from_millis(50));
+    first
+        .block_on(hasty.set("key", "value").into_future())
+        .unwrap_err();
+    let mut call = cache.set("key", "value").into_future().boxed();
+    begin(&second, &mut call);
+    drop(first);
+    second.block_on(call).unwrap();
+}
+
+#[test]
+fn a_runtime_that_rests_is_left_for_that_of_the_caller() {
+    let server = RedisServer::builder().tcp().start();
+    let hasty = cache_within(&server.url(), Duration::from_millis(300));
+    let (first, second) = (runtime(), runtime());
+    first
+        .block_on(hasty.set("key", "value").into_future())
+        .unwrap();
+    // It is there, and drives nothing: neither connections nor who watches over them.
+    second.block_on(served(&hasty));
+    // And the other way round.
+    first.block_on(served(&hasty));
+    server.stop();
+    first.block_on(async { while hasty.set("key", "value").await.is_ok() {} });
+    server.restart();
+    second.block_on(served(&hasty));
+    drop(first);
+    second
+        .block_on(hasty.set("key", "value").into_future())
+        .unwrap();
+}
+
+#[test]
+#[cfg(feature = "cluster")]
+fn those_who_wait_for_the_map_of_a_runtime_that_ends_draw_it_on_their_own() {
+    let cluster = maestro_cache_testkit::RedisCluster::start();
+    let node = cluster.masters().into_iter().next().unwrap();
+    let (_between, url) = swallows_the_first(cluster.server(node));
+    let cache = cache(&url.replace("redis://", "redis-cluster://"));
+    let (first, second) = (runtime(), runtime());
+    let hasty = cache.with_timeout(Duration::from_millis(50));
+    first
+        .block_on(hasty.set("key", "value").into_future())
+        .unwrap_err();
+    let mut call = cache.set("key", "value").into_future().boxed();
+    begin(&second, &mut call);
+    drop(first);
+    second.block_on(call).unwrap();
 }
 
 #[test]

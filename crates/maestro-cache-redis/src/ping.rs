@@ -1,0 +1,35 @@
+//! Whether a server answers, asked with the few rights that a user has.
+
+use maestro_cache_core::{ErrorKind, Result};
+
+use crate::call::{Deadline, Intent};
+use crate::commands;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::server::Server;
+
+impl Server {
+    /// Whether it answers this user. One who may not run `PING` is served all the same if `GET` is
+    /// allowed, whatever becomes of the key that is asked for.
+    pub(crate) async fn ping(&self, deadline: Deadline) -> Result<()> {
+        let ping = commands::command("PING", 0, 0);
+        let refusal = match self.read(deadline, Request::Command(&ping)).await?.done() {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => error,
+            answer => return answer,
+        };
+        let get = commands::keyed("GET", "");
+        let reply = self.read(deadline, Request::Command(&get)).await?;
+        if reply.is_about_a_key() {
+            return Ok(());
+        }
+        match reply.value().map_err(|error| error.kind()) {
+            Err(ErrorKind::PermissionDenied) => Err(refusal),
+            // A key that is another node's, or of another type, was looked for.
+            _ => Ok(()),
+        }
+    }
+
+    async fn read(&self, deadline: Deadline, request: Request<'_>) -> Result<Reply> {
+        self.call(deadline, Intent::Read, request).await
+    }
+}
