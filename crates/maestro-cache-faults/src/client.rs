@@ -34,6 +34,10 @@ pub(crate) struct Failure {
     pub(crate) may_have_happened: bool,
 }
 
+/// How many calls our client may have in flight: those of the load and one for the health, so that
+/// one that is not given back soon has others rejected.
+const CALLS: usize = crate::load::TASKS + 1;
+
 impl Client {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Maestro, Self::ConnectionManager, Self::Deadpool];
@@ -52,10 +56,15 @@ impl Client {
     pub(crate) fn build(self, url: &str, deadline: Duration) -> Connected {
         match self {
             Self::Maestro => Connected::Maestro(
-                Cache::builder(RedisCache::new(url).unwrap())
-                    .timeout(deadline)
-                    .build()
-                    .unwrap(),
+                Cache::builder(
+                    RedisCache::builder(url)
+                        .max_in_flight(CALLS)
+                        .build()
+                        .unwrap(),
+                )
+                .timeout(deadline)
+                .build()
+                .unwrap(),
             ),
             Self::ConnectionManager => {
                 let client = redis::Client::open(url).unwrap();

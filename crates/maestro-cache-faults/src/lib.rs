@@ -19,8 +19,10 @@ mod report;
 mod run;
 pub mod scenarios;
 mod soak;
+mod witness;
 
 pub use client::Client;
 pub use report::Report;
 pub use run::{Run, RunBuilder};
 pub use soak::{Soak, Soaked};
+pub use witness::Witness;

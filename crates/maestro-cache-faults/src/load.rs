@@ -15,6 +15,9 @@ use crate::client::{Connected, Failure};
 const VALUE_TASKS: usize = 8;
 const COUNTER_TASKS: usize = 4;
 
+/// How many there are in all; each makes one call at a time.
+pub(crate) const TASKS: usize = VALUE_TASKS + COUNTER_TASKS;
+
 /// The keys of a task that writes values.
 const KEYS: usize = 16;
 

@@ -29,6 +29,10 @@ pub struct Report {
     pub counted_twice: Vec<String>,
     /// What `health_check` said while the fault lasted, and how long that took.
     pub health: Option<(Option<ErrorKind>, Duration)>,
+    /// How many connections there were to a server when the load had ended.
+    pub connections: usize,
+    /// How many there were when the client was gone.
+    pub connections_left: usize,
 }
 
 impl Report {

@@ -10,6 +10,13 @@ use tokio::time::{Instant, sleep};
 use crate::client::{Client, Connected};
 use crate::load::{Account, Counter, Load, Memory};
 use crate::report::Report;
+use crate::witness::Witness;
+
+/// How many connections our client has by default.
+pub(crate) const CONNECTIONS: usize = 2;
+
+/// How long a server may take to notice that connections ended.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// How long the load runs before the fault.
 const CALM: Duration = Duration::from_millis(700);
@@ -73,9 +80,9 @@ impl Run {
         self.heal = Instant::now();
     }
 
-    /// Goes on for so long, stops the load, and reads the counters with the question: what a key
-    /// holds now.
-    pub async fn end(self, after: Duration, ask: impl Fn(&str) -> Answer) -> Report {
+    /// Goes on for so long, stops the load, and asks the witness: what the counters hold, and how
+    /// many connections there are before and after the client is dropped.
+    pub async fn end(self, after: Duration, witness: &impl Witness) -> Report {
         sleep(after).await;
         let end = Instant::now();
         let (accounts, hanging) = self.load.stop(Duration::from_secs(15)).await;
@@ -90,7 +97,11 @@ impl Run {
             counted_too_little: Vec::new(),
             counted_twice: Vec::new(),
             health: self.health,
+            connections: settled(witness, CONNECTIONS).await,
+            connections_left: 0,
         };
+        drop(self.connected);
+        report.connections_left = settled(witness, 0).await;
         for account in accounts {
             let Account {
                 calls,
@@ -103,7 +114,7 @@ impl Run {
             report.wrong.extend(wrong);
             report.lost += lost;
             for counter in counters {
-                judge(&counter, &ask(&counter.key), &mut report);
+                judge(&counter, &witness.value(&counter.key), &mut report);
             }
         }
         report
@@ -113,6 +124,19 @@ impl Run {
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+}
+
+/// How many connections there are, once there are no more than so many or it does not come to that:
+/// a server hears of the end of one a moment after the fact.
+async fn settled(witness: &impl Witness, expected: usize) -> usize {
+    let patience = Instant::now() + SETTLING;
+    loop {
+        let connections = witness.connections();
+        if connections <= expected || Instant::now() > patience {
+            return connections;
+        }
+        sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use maestro_cache_testkit::{Answer, Fault, FaultProxy, RedisCluster, RedisSentinels, RedisServer};
+use maestro_cache_testkit::{
+    Fault, FaultProxy, RedisCluster, RedisSentinels, RedisServer, TestAuthority,
+};
 use tokio::task::block_in_place;
 
+use crate::witness::{InDatabase, connections};
 use crate::{Client, Report, Run};
 
 const MILLIS: fn(u64) -> Duration = Duration::from_millis;
@@ -26,10 +29,6 @@ fn tell(server: &RedisServer, command: &[&str]) {
     );
 }
 
-fn value_of(server: &RedisServer) -> impl Fn(&str) -> Answer {
-    |key| block_in_place(|| server.ask(&["GET", key]))
-}
-
 /// The server is killed and comes back, empty, at the same address.
 pub async fn killed(client: Client, down: Duration) -> Report {
     let server = RedisServer::builder().tcp().start();
@@ -39,7 +38,7 @@ pub async fn killed(client: Client, down: Duration) -> Report {
     run.lasts(down).await;
     block_in_place(|| server.restart());
     run.healed();
-    run.end(SECONDS(9), value_of(&server)).await
+    run.end(SECONDS(9), &server).await
 }
 
 /// The server is frozen, and its connections stay open.
@@ -51,7 +50,7 @@ pub async fn frozen(client: Client, time: Duration) -> Report {
     run.lasts(time).await;
     server.resume();
     run.healed();
-    run.end(SECONDS(5), value_of(&server)).await
+    run.end(SECONDS(5), &server).await
 }
 
 /// A fault of the network, for a time.
@@ -79,7 +78,7 @@ pub async fn network_within(
     let connects = proxy.connections_accepted() - before;
     block_in_place(|| proxy.heal());
     run.healed();
-    (run.end(SECONDS(5), value_of(&server)).await, connects)
+    (run.end(SECONDS(5), &server).await, connects)
 }
 
 /// The connections that are there swallow all, for ever; new ones are fine.
@@ -89,7 +88,7 @@ pub async fn half_open(client: Client) -> Report {
     run.fault();
     block_in_place(|| proxy.set_fault(Fault::SwallowOld));
     run.healed();
-    run.end(SECONDS(8), value_of(&server)).await
+    run.end(SECONDS(8), &server).await
 }
 
 /// The server closes all connections, several times.
@@ -105,7 +104,7 @@ pub async fn client_kill(client: Client) -> Report {
         tokio::time::sleep(MILLIS(400)).await;
     }
     run.healed();
-    run.end(SECONDS(3), value_of(&server)).await
+    run.end(SECONDS(3), &server).await
 }
 
 /// The server is refused at first, and comes up later.
@@ -117,7 +116,7 @@ pub async fn down_at_start(client: Client, down: Duration) -> Report {
     run.lasts(down).await;
     block_in_place(|| server.restart());
     run.healed();
-    run.end(SECONDS(9), value_of(&server)).await
+    run.end(SECONDS(9), &server).await
 }
 
 /// The password is another one for a time. Also says how often the server refused somebody.
@@ -150,7 +149,7 @@ pub async fn password_changed(client: Client, time: Duration) -> (Report, i64) {
     let refused = info(&server, "acl_access_denied_auth");
     set("right");
     run.healed();
-    (run.end(SECONDS(9), value_of(&server)).await, refused)
+    (run.end(SECONDS(9), &server).await, refused)
 }
 
 fn info(server: &RedisServer, name: &str) -> i64 {
@@ -173,7 +172,7 @@ pub async fn read_only(client: Client, time: Duration) -> Report {
     run.lasts(time).await;
     tell(&server, &["REPLICAOF", "NO", "ONE"]);
     run.healed();
-    run.end(SECONDS(3), value_of(&server)).await
+    run.end(SECONDS(3), &server).await
 }
 
 /// The server has no memory left, and evicts nothing.
@@ -185,7 +184,83 @@ pub async fn out_of_memory(client: Client, time: Duration) -> Report {
     run.lasts(time).await;
     tell(&server, &["CONFIG", "SET", "maxmemory", "0"]);
     run.healed();
-    run.end(SECONDS(3), value_of(&server)).await
+    run.end(SECONDS(3), &server).await
+}
+
+/// The user may not write for a time. Also says whether the connections were kept.
+pub async fn not_permitted(client: Client, time: Duration) -> (Report, bool) {
+    let server = RedisServer::builder().tcp().start();
+    let may = |rule: &str| tell(&server, &["ACL", "SETUSER", "default", rule]);
+    let mut run = Run::with(client).start(&server.url()).await;
+    let before = connections(&server);
+    run.fault();
+    may("-set");
+    run.lasts(time).await;
+    may("+set");
+    let is_kept = connections(&server) == before;
+    run.healed();
+    (run.end(SECONDS(3), &server).await, is_kept)
+}
+
+/// The user may not choose the database of the URL until later.
+pub async fn database_not_permitted(client: Client, time: Duration) -> Report {
+    let server = RedisServer::builder().tcp().start();
+    let rules = [
+        "ACL", "SETUSER", "user", "on", ">p", "~*", "+@all", "-select",
+    ];
+    tell(&server, &rules);
+    let url = server.url().replace("redis://", "redis://user:p@") + "/3";
+    let mut run = Run::with(client).down_at_first().start(&url).await;
+    run.fault();
+    run.lasts(time).await;
+    tell(&server, &["ACL", "SETUSER", "user", "+select"]);
+    run.healed();
+    run.end(SECONDS(9), &InDatabase(&server, 3)).await
+}
+
+/// The server takes no more clients for a time, and has closed the connections of those it had.
+pub async fn too_many_clients(client: Client, time: Duration) -> Report {
+    let server = RedisServer::builder().tcp().start();
+    let mut run = Run::with(client).start(&server.url()).await;
+    // The one client that the server has room for.
+    let admin = redis::Client::open(server.url()).unwrap();
+    let mut admin = admin.get_multiplexed_async_connection().await.unwrap();
+    let mut set = async |limit: i64| {
+        let mut command = redis::pipe();
+        command
+            .cmd("CONFIG")
+            .arg("SET")
+            .arg("maxclients")
+            .arg(limit);
+        command.cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal");
+        let _: (String, i64) = command.query_async(&mut admin).await.unwrap();
+    };
+    run.fault();
+    set(1).await;
+    run.lasts(time).await;
+    set(10_000).await;
+    drop(admin);
+    run.healed();
+    run.end(SECONDS(5), &server).await
+}
+
+/// The server shows a certificate that expired, and later the right one. Also says how many
+/// connections were made meanwhile.
+pub async fn certificate_expired(client: Client, time: Duration) -> (Report, u64) {
+    let authority = TestAuthority::new();
+    let server = RedisServer::builder().tls(&authority.server()).start();
+    let proxy = FaultProxy::start(server.port().unwrap());
+    let address = proxy.url().replace("redis://", "rediss://");
+    let url = format!("{address}?tls_ca={}", authority.file().display());
+    let mut run = Run::with(client).start(&url).await;
+    run.fault();
+    block_in_place(|| server.restart_with(&authority.expired_server()));
+    let before = proxy.connections_accepted();
+    run.lasts(time).await;
+    let connects = proxy.connections_accepted() - before;
+    block_in_place(|| server.restart_with(&authority.server()));
+    run.healed();
+    (run.end(SECONDS(9), &server).await, connects)
 }
 
 /// The server reads its data set for so long when the first calls come.
@@ -199,7 +274,7 @@ pub async fn loading(client: Client, time: Duration) -> Report {
         tokio::time::sleep(MILLIS(5)).await;
     }
     run.healed();
-    run.end(SECONDS(3), value_of(&server)).await
+    run.end(SECONDS(3), &server).await
 }
 
 /// A value of 64 MB is written and read among the small ones, several times.
@@ -216,8 +291,9 @@ pub async fn large_value(client: Client) -> Report {
             Some(64 << 20)
         );
     }
+    drop(large);
     run.healed();
-    run.end(SECONDS(2), value_of(&server)).await
+    run.end(SECONDS(2), &server).await
 }
 
 /// The master of a third of a cluster is killed, or frozen, until another one is chosen.
@@ -233,9 +309,7 @@ pub async fn cluster_master(client: Client, is_frozen: bool) -> Report {
     }
     block_in_place(|| cluster.wait_until_promoted(master));
     run.healed();
-    let report = run
-        .end(SECONDS(5), |key| block_in_place(|| value_in(&cluster, key)))
-        .await;
+    let report = run.end(SECONDS(5), &cluster).await;
     if is_frozen {
         cluster.resume(master);
     }
@@ -250,12 +324,7 @@ pub async fn resharding(client: Client, slots: u16) -> Report {
     run.fault();
     block_in_place(|| cluster.move_slots(0..=slots - 1, masters[0], masters[1]));
     run.healed();
-    run.end(SECONDS(2), |key| block_in_place(|| value_in(&cluster, key)))
-        .await
-}
-
-fn value_in(cluster: &RedisCluster, key: &str) -> Answer {
-    cluster.server(cluster.node_of_key(key)).ask(&["GET", key])
+    run.end(SECONDS(2), &cluster).await
 }
 
 /// The sentinels choose another master: asked to, or since the old one is gone.
@@ -272,8 +341,5 @@ pub async fn sentinel_failover(client: Client, is_killed: bool) -> Report {
         }
     });
     run.healed();
-    run.end(SECONDS(5), |key| {
-        block_in_place(|| sentinels.server(sentinels.master()).ask(&["GET", key]))
-    })
-    .await
+    run.end(SECONDS(5), &sentinels).await
 }

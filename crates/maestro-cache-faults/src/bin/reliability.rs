@@ -115,12 +115,45 @@ async fn main() {
     }
     for client in Client::ALL {
         row(
+            "no right to SET for 2 s",
+            client,
+            scenarios::not_permitted(client, SECONDS(2)).await.0,
+        );
+    }
+    for client in Client::ALL {
+        row(
+            "no right to SELECT for 5 s",
+            client,
+            scenarios::database_not_permitted(client, SECONDS(5)).await,
+        );
+    }
+    for client in Client::ALL {
+        row(
+            "too many clients for 3 s",
+            client,
+            scenarios::too_many_clients(client, SECONDS(3)).await,
+        );
+    }
+    for client in Client::ALL {
+        row(
+            "data set being read for 4 s",
+            client,
+            scenarios::loading(client, SECONDS(4)).await,
+        );
+    }
+    for client in Client::ALL {
+        row(
             "64 MB among small values",
             client,
             scenarios::large_value(client).await,
         );
     }
     let client = Client::Maestro;
+    row(
+        "expired certificate for 5 s",
+        client,
+        scenarios::certificate_expired(client, SECONDS(5)).await.0,
+    );
     row(
         "cluster: master killed",
         client,

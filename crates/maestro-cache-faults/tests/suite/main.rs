@@ -29,6 +29,12 @@ fn judge(report: &Report, served_within: Duration) {
         "{:?}",
         report.counted_twice
     );
+    assert!(
+        report.connections <= 2,
+        "{} connections",
+        report.connections
+    );
+    assert_eq!(report.connections_left, 0, "connections that nobody has");
     if let Some((_, took)) = &report.health {
         assert!(*took < DEADLINE + SECONDS(1), "health_check took {took:?}");
     }
@@ -179,6 +185,41 @@ async fn out_of_memory_for_two_seconds() {
     judge_all(&report, SECONDS(2));
     only_kinds(&report, &["OutOfMemory"]);
     assert_eq!(report.failed_reads(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_right_to_write_for_two_seconds() {
+    let (report, is_kept) = scenarios::not_permitted(Client::Maestro, SECONDS(2)).await;
+    judge_all(&report, MILLIS(100));
+    only_kinds(&report, &["PermissionDenied"]);
+    assert_eq!(report.failed_reads(), 0);
+    assert!(is_kept, "a refusal takes no connection away");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_right_to_the_database() {
+    let report = scenarios::database_not_permitted(Client::Maestro, SECONDS(5)).await;
+    judge_all(&report, SECONDS(6));
+    only_kinds(&report, &["PermissionDenied"]);
+    is_unhealthy(&report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_clients_for_three_seconds() {
+    let report = scenarios::too_many_clients(Client::Maestro, SECONDS(3)).await;
+    judge_all(&report, SECONDS(2));
+    only_kinds(&report, &["Unavailable"]);
+    is_unhealthy(&report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expired_certificate_for_five_seconds() {
+    let (report, connects) = scenarios::certificate_expired(Client::Maestro, SECONDS(5)).await;
+    judge(&report, SECONDS(6));
+    only_kinds(&report, &["Tls", "Unavailable"]);
+    assert!(report.failures_during().contains_key("Tls"));
+    is_unhealthy(&report);
+    assert!(connects <= 40, "{connects} connections in 5 seconds");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
