@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{NAME, RedisSentinels, port};
+use super::{NAME, RedisSentinels, ask_often, port};
 use crate::redis_server::{RedisServer, RedisServerBuilder};
 
 const SENTINELS: usize = 3;
@@ -77,6 +77,7 @@ impl RedisSentinelsBuilder {
             servers,
             password: self.password,
         };
+        started.sentinels.iter().for_each(ask_often);
         started.wait_until_well();
         started
     }

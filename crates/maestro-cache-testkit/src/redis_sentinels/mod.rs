@@ -4,6 +4,8 @@ mod builder;
 
 pub use builder::RedisSentinelsBuilder;
 
+use std::collections::BTreeMap;
+
 use crate::poll;
 use crate::redis_server::{Answer, RedisServer};
 
@@ -176,6 +178,7 @@ impl RedisSentinels {
     /// If there are not so many, or it does not come up.
     pub fn restart_sentinel(&self, at: usize) {
         self.sentinels[at].restart();
+        ask_often(&self.sentinels[at]);
     }
 
     /// Freezes a sentinel: connections stay open and nothing is answered.
@@ -218,12 +221,32 @@ impl RedisSentinels {
                 known.get("num-other-sentinels") == Some(&others)
                     && known.get("num-slaves") == Some(&replicas)
                     && known.get("flags").map(String::as_str) == Some("master")
+                    && self.knows_the_replicas(sentinel)
             })
+    }
+
+    /// A sentinel asks for roles from time to time. A server that came back as a master, and was made
+    /// a replica since, is still a master to those that asked in between: they would make it a
+    /// replica once more, even if it is being promoted by then.
+    fn knows_the_replicas(&self, sentinel: &RedisServer) -> bool {
+        let is_known = |replica: &BTreeMap<String, String>| {
+            let port = replica.get("port").and_then(|port| port.parse().ok());
+            let is_awake = port.is_some_and(|port| self.server(port).is_awake());
+            !is_awake || replica.get("role-reported").map(String::as_str) == Some("slave")
+        };
+        replicas_of(sentinel).is_some_and(|replicas| replicas.iter().all(is_known))
     }
 
     fn awake(&self) -> impl Iterator<Item = &RedisServer> {
         self.sentinels.iter().filter(|sentinel| sentinel.is_awake())
     }
+}
+
+/// Has a sentinel ask the servers for their roles each second; otherwise it is every ten, which is
+/// what a test would wait for.
+fn ask_often(sentinel: &RedisServer) {
+    let answer = sentinel.ask(&["SENTINEL", "DEBUG", "INFO-PERIOD", "1000"]);
+    assert!(!answer.is_error(), "{}", answer.text());
 }
 
 /// What a sentinel takes for the master.
@@ -236,16 +259,28 @@ fn master_of(sentinel: &RedisServer) -> Option<u16> {
 }
 
 /// What a sentinel knows of the master.
-fn known_of(sentinel: &RedisServer) -> Option<std::collections::BTreeMap<String, String>> {
-    let Answer::List(list) = sentinel.try_ask(&["SENTINEL", "MASTER", NAME]).ok()? else {
+fn known_of(sentinel: &RedisServer) -> Option<BTreeMap<String, String>> {
+    let answer = sentinel.try_ask(&["SENTINEL", "MASTER", NAME]);
+    fields(&answer.ok()?)
+}
+
+/// What a sentinel knows of each replica.
+fn replicas_of(sentinel: &RedisServer) -> Option<Vec<BTreeMap<String, String>>> {
+    let answer = sentinel.try_ask(&["SENTINEL", "REPLICAS", NAME]);
+    match answer.ok()? {
+        Answer::List(replicas) => replicas.iter().map(fields).collect(),
+        _ => None,
+    }
+}
+
+/// Names and values, one after the other.
+fn fields(answer: &Answer) -> Option<BTreeMap<String, String>> {
+    let Answer::List(list) = answer else {
         return None;
     };
     let pairs = list.chunks_exact(2);
-    Some(
-        pairs
-            .map(|pair| (pair[0].text().to_owned(), pair[1].text().to_owned()))
-            .collect(),
-    )
+    let texts = pairs.map(|pair| (pair[0].text().to_owned(), pair[1].text().to_owned()));
+    Some(texts.collect())
 }
 
 fn port(server: &RedisServer) -> u16 {

@@ -52,6 +52,16 @@ fn a_failover_can_be_asked_for_again_and_again() {
 }
 
 #[test]
+fn a_master_that_came_back_as_a_replica_can_be_promoted() {
+    let sentinels = RedisSentinels::start();
+    let old = sentinels.kill_master();
+    sentinels.wait_until_promoted(old);
+    sentinels.server(old).restart();
+    sentinels.wait_until_well();
+    assert_eq!(sentinels.failover(), old);
+}
+
+#[test]
 fn two_sentinels_of_three_are_enough() {
     let sentinels = RedisSentinels::start();
     sentinels.pause_sentinel(0);
