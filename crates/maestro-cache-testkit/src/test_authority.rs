@@ -112,6 +112,10 @@ impl Default for TestAuthority {
 fn for_server(hosts: &[&str]) -> CertificateParams {
     let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
     let mut params = CertificateParams::new(hosts).expect("the hosts are names or addresses");
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    // The servers of a cluster are clients of one another, and show the same certificate as such.
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     params
 }

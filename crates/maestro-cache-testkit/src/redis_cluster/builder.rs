@@ -9,7 +9,7 @@ use super::view::View;
 use super::{Node, RedisCluster};
 use crate::poll;
 use crate::port::Port;
-use crate::redis_server::RedisServer;
+use crate::redis_server::{Certificate, RedisServer, RedisServerBuilder};
 
 /// Settings of a [`RedisCluster`]; made by [`RedisCluster::builder`].
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct RedisClusterBuilder {
     password: Option<String>,
     node_timeout: Duration,
     args: Vec<(String, String)>,
+    /// What each node begins as: how it listens, and with TLS or without.
+    node: RedisServerBuilder,
 }
 
 impl Default for RedisClusterBuilder {
@@ -30,6 +32,7 @@ impl Default for RedisClusterBuilder {
             password: None,
             node_timeout: Duration::from_millis(1500),
             args: Vec::new(),
+            node: RedisServer::builder().tcp(),
         }
     }
 }
@@ -67,6 +70,22 @@ impl RedisClusterBuilder {
         self
     }
 
+    /// Lets the nodes speak TLS, to clients and among themselves, and show this certificate to
+    /// both; [`RedisCluster::url`] says so, and names no authority.
+    pub fn tls(mut self, certificate: &Certificate) -> Self {
+        let node = self.node.tls(certificate);
+        self.node = node
+            .arg("--tls-cluster", "yes")
+            .arg("--tls-replication", "yes");
+        self
+    }
+
+    /// As [`RedisServerBuilder::demand_client_certificates`], on every node.
+    pub fn demand_client_certificates(mut self) -> Self {
+        self.node = self.node.demand_client_certificates();
+        self
+    }
+
     /// Starts the nodes and waits until all slots are served and all replicas are in sync, which
     /// takes some seconds.
     ///
@@ -92,7 +111,7 @@ impl RedisClusterBuilder {
 
     fn node(&self) -> Node {
         let bus = Port::free();
-        let mut server = RedisServer::builder().tcp();
+        let mut server = self.node.clone();
         let settings = [
             ("--cluster-enabled", "yes"),
             ("--cluster-config-file", "nodes.conf"),

@@ -79,7 +79,7 @@ impl RedisCluster {
     }
 
     /// `redis-cluster://127.0.0.1:<port>,127.0.0.1:<port>,…`, password included: the nodes that
-    /// were masters first.
+    /// were masters first. It is `rediss-cluster://` if they speak TLS.
     #[must_use]
     pub fn url(&self) -> String {
         let password = self.password.as_deref();
@@ -89,7 +89,8 @@ impl RedisCluster {
             .map(|node| format!("127.0.0.1:{}", node.port()))
             .collect();
         let user_info = user_info.unwrap_or_default();
-        format!("redis-cluster://{user_info}{}", hosts.join(","))
+        let scheme = self.nodes[0].server.scheme();
+        format!("{scheme}-cluster://{user_info}{}", hosts.join(","))
     }
 
     /// All nodes, those that were masters first before their replicas.

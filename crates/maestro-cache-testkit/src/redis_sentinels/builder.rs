@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{NAME, RedisSentinels, ask_often, port};
-use crate::redis_server::{RedisServer, RedisServerBuilder};
+use crate::redis_server::{Certificate, RedisServer, RedisServerBuilder};
 
 const SENTINELS: usize = 3;
 
@@ -15,6 +15,8 @@ pub struct RedisSentinelsBuilder {
     password: Option<String>,
     sentinel_password: Option<String>,
     down_after: Duration,
+    /// What each of them begins as: how it listens, and with TLS or without.
+    each: RedisServerBuilder,
 }
 
 impl Default for RedisSentinelsBuilder {
@@ -24,6 +26,7 @@ impl Default for RedisSentinelsBuilder {
             password: None,
             sentinel_password: None,
             down_after: Duration::from_secs(1),
+            each: RedisServer::builder().tcp(),
         }
     }
 }
@@ -51,6 +54,19 @@ impl RedisSentinelsBuilder {
     /// otherwise.
     pub fn down_after(mut self, silence: Duration) -> Self {
         self.down_after = silence;
+        self
+    }
+
+    /// Lets the servers and the sentinels speak TLS, to clients and among themselves, and show this
+    /// certificate to both; [`RedisSentinels::url`] says so, and names no authority.
+    pub fn tls(mut self, certificate: &Certificate) -> Self {
+        self.each = self.each.tls(certificate).arg("--tls-replication", "yes");
+        self
+    }
+
+    /// As [`RedisServerBuilder::demand_client_certificates`], on all servers and sentinels.
+    pub fn demand_client_certificates(mut self) -> Self {
+        self.each = self.each.demand_client_certificates();
         self
     }
 
@@ -84,9 +100,7 @@ impl RedisSentinelsBuilder {
 
     fn server(&self) -> RedisServerBuilder {
         // A replica is given its data at once, without waiting for others that may want it.
-        let server = RedisServer::builder()
-            .tcp()
-            .arg("--repl-diskless-sync-delay", "0");
+        let server = self.each.clone().arg("--repl-diskless-sync-delay", "0");
         match &self.password {
             // Who is master today may be a replica tomorrow.
             Some(password) => server.password(password).arg("--masterauth", password),
@@ -105,7 +119,7 @@ impl RedisSentinelsBuilder {
         if let Some(password) = &self.password {
             config.push_str(&format!("sentinel auth-pass {NAME} {password}\n"));
         }
-        let mut sentinel = RedisServer::builder().tcp();
+        let mut sentinel = self.each.clone();
         if let Some(password) = &self.sentinel_password {
             config.push_str(&format!("sentinel sentinel-pass {password}\n"));
             sentinel = sentinel.password(password);

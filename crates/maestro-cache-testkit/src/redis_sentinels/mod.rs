@@ -52,8 +52,8 @@ impl RedisSentinels {
         RedisSentinelsBuilder::default()
     }
 
-    /// `redis-sentinel://127.0.0.1:<port>,…/mymaster/0`, with the password of the master. That of
-    /// the sentinels is for the caller to give.
+    /// `redis-sentinel://127.0.0.1:<port>,…/mymaster/0`, with the password of the master; it is
+    /// `rediss-sentinel://` if all speak TLS. The password of the sentinels is for the caller to give.
     #[must_use]
     pub fn url(&self) -> String {
         let password = self.password.as_deref();
@@ -64,7 +64,11 @@ impl RedisSentinels {
             .map(|sentinel| format!("127.0.0.1:{}", port(sentinel)))
             .collect();
         let user_info = user_info.unwrap_or_default();
-        format!("redis-sentinel://{user_info}{}/{NAME}/0", hosts.join(","))
+        let scheme = self.sentinels[0].scheme();
+        format!(
+            "{scheme}-sentinel://{user_info}{}/{NAME}/0",
+            hosts.join(",")
+        )
     }
 
     /// The servers that hold data; the first was the master at first.

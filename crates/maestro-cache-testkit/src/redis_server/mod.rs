@@ -122,11 +122,7 @@ impl RedisServer {
             Some(port) => {
                 let user_info = password.map(|password| format!(":{password}@"));
                 let user_info = user_info.unwrap_or_default();
-                let scheme = match self.settings.tls {
-                    Some(_) => "rediss",
-                    None => "redis",
-                };
-                format!("{scheme}://{user_info}127.0.0.1:{port}")
+                format!("{}://{user_info}127.0.0.1:{port}", self.scheme())
             }
             None => {
                 let query = password.map(|password| format!("?pass={password}"));
@@ -137,6 +133,14 @@ impl RedisServer {
                     query.unwrap_or_default()
                 )
             }
+        }
+    }
+
+    /// What the URL of its port begins with.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match self.settings.tls {
+            Some(_) => "rediss",
+            None => "redis",
         }
     }
 
