@@ -21,4 +21,8 @@ mod sentinels;
 mod servers;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(all(feature = "tls", feature = "cluster"))]
+mod tls_cluster;
+#[cfg(all(feature = "tls", feature = "sentinel"))]
+mod tls_sentinels;
 mod urls;

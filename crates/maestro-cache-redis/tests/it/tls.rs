@@ -13,7 +13,7 @@ use crate::log::Log;
 use crate::servers::served;
 use crate::urls::shown;
 
-fn cache_with(url: &str, tls: RedisTls) -> Cache {
+pub(crate) fn cache_with(url: &str, tls: RedisTls) -> Cache {
     let backend = RedisCache::builder(url).tls(tls).build().unwrap();
     Cache::builder(backend)
         .timeout(Duration::from_secs(30))
@@ -21,16 +21,16 @@ fn cache_with(url: &str, tls: RedisTls) -> Cache {
         .unwrap()
 }
 
-fn trusting(authority: &TestAuthority) -> RedisTls {
+pub(crate) fn trusting(authority: &TestAuthority) -> RedisTls {
     RedisTls::new().ca_file(authority.file())
 }
 
 /// What says who the client is.
-fn shows(tls: RedisTls, certificate: &Certificate) -> RedisTls {
+pub(crate) fn shows(tls: RedisTls, certificate: &Certificate) -> RedisTls {
     tls.client_certificate(certificate.file(), certificate.key_file())
 }
 
-async fn works(cache: &Cache) {
+pub(crate) async fn works(cache: &Cache) {
     cache.set("key", "value").await.unwrap();
     assert_eq!(cache.get("key").await.unwrap(), Some("value".to_owned()));
 }
@@ -41,7 +41,7 @@ async fn refused(cache: &Cache) -> Error {
     error
 }
 
-async fn distrusted(cache: &Cache) {
+pub(crate) async fn distrusted(cache: &Cache) {
     let error = refused(cache).await;
     assert_eq!(error.kind(), ErrorKind::Tls, "{}", shown(&error));
 }
