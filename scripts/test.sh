@@ -46,6 +46,9 @@ done
 step "the examples, on memory and on Redis"
 scripts/examples.sh
 
+step "instructions"
+scripts/instructions.sh
+
 step "docs"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps
 

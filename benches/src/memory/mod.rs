@@ -3,6 +3,7 @@
 //! `caches` makes each of them, `steps` has them take their turns, and the others hold the contests.
 
 mod caches;
+pub mod kept;
 mod many;
 mod reads;
 mod steps;
