@@ -19,7 +19,8 @@ const BATCHES: usize = 20;
 
 const OURS: &str = "maestro-cache";
 
-/// All that are counted. Those of others are there to be set beside ours.
+/// All that are counted. Those of others are there to be set beside ours; every count includes the
+/// loop, which is counted by itself as well.
 pub const COUNTED: &[Counted] = &[
     counted("loop", "memory/nothing", "nothing", READS),
     counted(

@@ -64,14 +64,13 @@ impl Machine {
     }
 }
 
+/// Without the checksums of a build.
 fn first_line_of(program: &str) -> String {
     let output = Command::new(program).arg("--version").output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    text.unwrap_or_default()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    let text = text.unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    line.split(" sha=").next().unwrap_or_default().to_owned()
 }
 
 impl Report {

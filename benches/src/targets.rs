@@ -26,6 +26,7 @@ enum Figure {
     Fairness(&'static str),
     /// What the first contest takes of ours, divided by what the second takes.
     Growth(&'static str, &'static str),
+    /// Without those of the loop that repeats it.
     Instructions(&'static str),
     /// The instructions of the first operation less those of the second.
     MoreInstructions(&'static str, &'static str),
@@ -276,7 +277,7 @@ impl Target {
             Growth(contest, other) => {
                 Some(timing(contest, OURS)?.nanos.median / timing(other, OURS)?.nanos.median)
             }
-            Instructions(operation) => instructions(operation),
+            Instructions(operation) => Some(instructions(operation)? - instructions("loop")?),
             MoreInstructions(operation, other) => {
                 Some(instructions(operation)? - instructions(other)?)
             }

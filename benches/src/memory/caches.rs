@@ -1,7 +1,6 @@
 //! The caches that are set beside each other, each bounded alike and with the same order of use.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use maestro_cache::{Cache, InMemoryCache, Ttl};
@@ -30,10 +29,10 @@ pub fn ours(capacity: usize) -> Cache {
         .expect("the settings are right")
 }
 
-/// What is behind ours. Clones are the same cache.
-pub(super) fn backend(capacity: usize) -> Arc<InMemoryCache> {
+/// What is behind ours.
+pub(super) fn backend(capacity: usize) -> InMemoryCache {
     let builder = InMemoryCache::builder().max_entries(capacity as u64);
-    Arc::new(builder.build().expect("the capacity is more than zero"))
+    builder.build().expect("the capacity is more than zero")
 }
 
 /// Ours, with a user under each key, each decoded once as it is after its first shared read.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use maestro_cache::{Bytes, Cache, CacheBackend, CallContext, Ttl, Value};
+use maestro_cache::{Bytes, Cache, CacheBackend, CallContext, Expiry, SetWhen, Ttl, Value};
 
 use super::caches::{backend, locked, moka_future, moka_sync, ours, ours_filled};
 use super::steps::{at_each_step, block_on};
@@ -120,14 +120,16 @@ fn bytes_hit() -> Vec<Contestant> {
     let cache = ours_filled(2 * KEYS, &load);
     let encoded = |step: Step<'_>| Bytes::from(User::new(step.id).encode());
     let sync = moka_sync(2 * KEYS, &load, encoded);
+    let without_prefix = Cache::new(backend(2 * KEYS));
     let backend = backend(2 * KEYS);
     let context = CallContext::new(cache.timeout());
-    let without_prefix = Cache::new(backend.clone());
     block_on(async {
         for step in load.each_once() {
-            let bytes = User::new(step.id).encode();
-            let stored = without_prefix.set_bytes(step.stored, bytes).ttl(Ttl::Never);
-            stored.await.expect("memory stores");
+            let bytes = Bytes::from(User::new(step.id).encode());
+            let write = without_prefix.set_bytes(step.stored, bytes.clone());
+            write.ttl(Ttl::Never).await.expect("memory stores");
+            let write = backend.set(context, step.stored, bytes, Expiry::Never, SetWhen::Always);
+            write.await.expect("memory stores");
         }
     });
     vec![
