@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and is not there: a Redis server with its client, openssl, valgrind, a
-# Python with the packages that the real-client tests run, and cargo-deny. Needs a package manager and rustup's
-# cargo; does nothing on a machine that has it all.
+# Python with the packages that the real-client tests run, and cargo-deny. Needs a package manager
+# and rustup's cargo; does nothing on a machine that has it all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

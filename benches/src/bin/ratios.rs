@@ -54,11 +54,12 @@ fn main() {
             print_latencies(&latencies);
             report.latencies.extend(latencies);
         }
+        // A run that is ended before its time leaves what it has.
+        if let Some(file) = &arguments.json {
+            report.write(file);
+        }
     }
     print_targets(&report);
-    if let Some(file) = arguments.json {
-        report.write(&file);
-    }
 }
 
 impl Arguments {

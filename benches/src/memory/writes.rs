@@ -146,7 +146,7 @@ fn increment(ttl: Ttl) -> Vec<Contestant> {
             &load,
             async move |step| {
                 let entry = sync.entry_by_ref(step.stored);
-                entry.and_compute_with(|sum| Op::Put(sum.map_or(0, |sum| sum.into_value()) + 1))
+                entry.and_compute_with(|sum| Op::Put(sum.map_or(0, moka::Entry::into_value) + 1))
             },
         ),
     ]

@@ -56,7 +56,7 @@ impl Setup {
     /// Empties the server.
     pub(super) fn flush(&self) {
         let answer = self.server.command(&["FLUSHALL"]);
-        assert_eq!(answer, "OK");
+        assert_eq!(answer.trim(), "+OK", "the server can be emptied");
     }
 
     /// Empties the server, and stores a user under each key.
