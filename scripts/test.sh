@@ -53,6 +53,8 @@ step "docs"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps
 
 step "dependencies"
+# The crates of other platforms, which no build here has downloaded, are in the tree as well.
+cargo fetch --locked
 cargo deny --locked --offline check licenses bans sources
 # The database of advisories lives on a host of its own, which not every machine reaches.
 if [ -n "${MAESTRO_CHECK_ADVISORIES:-}" ]; then

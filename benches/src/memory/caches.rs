@@ -14,6 +14,9 @@ use crate::{PREFIX, Step, User};
 /// What is written with a time to live lives so long: longer than any measurement.
 pub(super) const TTL: Duration = Duration::from_secs(3600);
 
+/// Longer than any call takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A map behind one lock: no bound, no expiry, the least that can be done.
 pub(super) type Locked<V> = Mutex<HashMap<String, V>>;
 pub(super) type MokaSync<V> = moka::sync::Cache<String, V>;
@@ -25,6 +28,7 @@ pub fn ours(capacity: usize) -> Cache {
     Cache::builder(backend(capacity))
         .key_prefix(PREFIX)
         .default_ttl(Ttl::Never)
+        .timeout(TIMEOUT)
         .build()
         .expect("the settings are right")
 }

@@ -39,6 +39,8 @@ struct Chart {
     lines: Vec<Line>,
 }
 
+type Figure = fn(&Latencies) -> f64;
+
 struct Line {
     name: String,
     points: Vec<(f64, f64)>,
@@ -75,7 +77,7 @@ fn throughput(report: &Report) -> Chart {
 fn percentiles(report: &Report) -> Chart {
     let mut lines = Vec::new();
     for who in ["maestro-cache", "one multiplexed connection"] {
-        let figures: [(&str, fn(&Latencies) -> f64); 3] = [
+        let figures: [(&str, Figure); 3] = [
             ("p50", |calls| calls.p50_nanos),
             ("p99", |calls| calls.p99_nanos),
             ("p99.9", |calls| calls.p999_nanos),
