@@ -1,7 +1,27 @@
 #!/usr/bin/env bash
-# Runs the benchmarks of both backends, each beside its baselines; further arguments go to
-# criterion, such as a part of a benchmark's name.
+# Measures everything and writes docs/performance.md: --quick in less than ten minutes, --full (the
+# default) with narrower quartiles. Leave the machine alone meanwhile.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+case "${1:---full}" in
+    --quick) pace=(--quick) ;;
+    --full) pace=() ;;
+    *) echo "usage: scripts/bench.sh [--quick|--full]" >&2; exit 2 ;;
+esac
 scripts/install.sh
-cargo bench --locked -p maestro-cache-benches --bench memory --bench redis -- "$@"
+cargo build --locked --release --quiet -p maestro-cache-benches --bins
+programs=${CARGO_TARGET_DIR:-target}/release
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+
+# The paths that a service takes most often.
+mkdir "$directory/profiles"
+for operation in "memory/get shared hit" "memory/get owned hit" "memory/set with TTL"; do
+    scripts/profile.sh "$operation" >"$directory/profiles/${operation#memory/}.md"
+done
+
+"$programs/footprint" "$directory/footprint.json"
+"$programs/ratios" "${pace[@]}" --footprint "$directory/footprint.json" \
+    --json "$directory/ratios.json"
+"$programs/page" "$directory/ratios.json" "$directory/profiles"

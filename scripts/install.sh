@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need and is not there: a Redis server with its client, openssl, a Python with the
-# packages that the real-client tests run, and cargo-deny. Needs a package manager and rustup's
-# cargo; does nothing on a machine that has it all.
+# Installs what the tests need and is not there: a Redis server with its client, openssl, valgrind, a
+# Python with the packages that the real-client tests run, and cargo-deny. Needs a package manager
+# and rustup's cargo; does nothing on a machine that has it all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,6 +31,7 @@ have cc || install_package gcc gcc build-base gcc
 have redis-server || install_package redis-server redis redis redis
 have redis-cli || install_package redis-tools redis redis redis
 have openssl || install_package openssl openssl openssl openssl
+have valgrind || install_package valgrind valgrind valgrind valgrind
 have python3 || install_package python3 python3 python3 python3
 
 # The packages of the Python tests, at the versions they were last run with.

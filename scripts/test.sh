@@ -46,10 +46,15 @@ done
 step "the examples, on memory and on Redis"
 scripts/examples.sh
 
+step "instructions"
+scripts/instructions.sh
+
 step "docs"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps
 
 step "dependencies"
+# The crates of other platforms, which no build here has downloaded, are in the tree as well.
+cargo fetch --locked
 cargo deny --locked --offline check licenses bans sources
 # The database of advisories lives on a host of its own, which not every machine reaches.
 if [ -n "${MAESTRO_CHECK_ADVISORIES:-}" ]; then

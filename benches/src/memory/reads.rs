@@ -1,0 +1,313 @@
+//! Contests of reads, and of reads with some writes among them.
+
+use std::sync::Arc;
+
+use maestro_cache::{Bytes, Cache, CacheBackend, CallContext, Expiry, SetWhen, Ttl, Value};
+
+use super::caches::{backend, locked, moka_future, moka_sync, ours, ours_filled};
+use super::steps::{at_each_step, block_on};
+use crate::contest::{Contest, Contestant, Hits};
+use crate::load::{Load, Step};
+use crate::values::{SIZES, User, text};
+
+/// So many keys are hot unless a contest is about their number.
+const KEYS: usize = 5_000;
+/// As many as a front in front of the cache would never hold.
+const MANY_KEYS: usize = 200_000;
+/// So few that a mebibyte under each takes little room.
+const FEW_KEYS: usize = 32;
+const EVERY_TWENTIETH: usize = 20;
+
+pub(super) fn contests() -> Vec<Contest> {
+    let mut contests = vec![
+        Contest::new("memory/nothing", nothing),
+        Contest::new("memory/get shared hit, 1 thread", || shared_hit(1, KEYS)),
+        Contest::new("memory/get shared hit, 2 threads", || shared_hit(2, KEYS)),
+        Contest::new("memory/get owned hit, 1 thread", || owned_hit(1)),
+        Contest::new("memory/get owned hit, 2 threads", || owned_hit(2)),
+        Contest::new("memory/get bytes hit, 1 thread", bytes_hit),
+        Contest::new("memory/get miss, 1 thread", miss),
+        Contest::new("memory/mixed 95/5 shared, 1 thread", || mixed(1)),
+        Contest::new("memory/mixed 95/5 shared, 2 threads", || mixed(2)),
+        Contest::new("memory/zipf read-through, 1 thread", || read_through(1)),
+        Contest::new("memory/zipf read-through, 2 threads", || read_through(2)),
+        Contest::new("memory/uniform over 200,000 keys, 1 thread", || {
+            shared_hit(1, MANY_KEYS)
+        }),
+        Contest::new("memory/uniform over 200,000 keys, 2 threads", || {
+            shared_hit(2, MANY_KEYS)
+        }),
+    ];
+    for (label, bytes) in SIZES {
+        contests.push(Contest::new(
+            format!("memory/get shared hit of {label}"),
+            move || shared_hit_of(bytes),
+        ));
+        contests.push(Contest::new(
+            format!("memory/get owned hit of {label}"),
+            move || owned_hit_of(bytes),
+        ));
+    }
+    for keys in [100, 1_000, 10_000, 100_000, 1_000_000] {
+        contests.push(Contest::new(
+            format!("memory/get shared hit among {keys} keys"),
+            move || shared_hit(1, keys),
+        ));
+    }
+    contests
+}
+
+fn shared_hit(threads: usize, keys: usize) -> Vec<Contestant> {
+    let load = Arc::new(Load::uniform(keys));
+    let cache = ours_filled(2 * keys, &load);
+    let user = |step: Step<'_>| Arc::new(User::new(step.id));
+    let locked = locked(&load, user);
+    let sync = moka_sync(2 * keys, &load, user);
+    let future = moka_future(2 * keys, &load, user);
+    vec![
+        at_each_step("maestro-cache", threads, &load, async move |step| {
+            cache.get_shared::<User>(step.name).await
+        }),
+        at_each_step("locked map, Arc", threads, &load, async move |step| {
+            locked.lock().get(step.stored).cloned()
+        }),
+        at_each_step("moka::sync, Arc", threads, &load, async move |step| {
+            sync.get(step.stored)
+        }),
+        at_each_step("moka::future, Arc", threads, &load, async move |step| {
+            future.get(step.stored).await
+        }),
+    ]
+}
+
+fn owned_hit(threads: usize) -> Vec<Contestant> {
+    let load = Arc::new(Load::uniform(KEYS));
+    let cache = ours_filled(2 * KEYS, &load);
+    let encoded = |step: Step<'_>| Bytes::from(User::new(step.id).encode());
+    let locked = locked(&load, encoded);
+    let sync = moka_sync(2 * KEYS, &load, encoded);
+    let future = moka_future(2 * KEYS, &load, encoded);
+    let cloned = moka_sync(2 * KEYS, &load, |step| User::new(step.id));
+    vec![
+        at_each_step("maestro-cache", threads, &load, async move |step| {
+            cache.get::<User>(step.name).await
+        }),
+        at_each_step("locked map, decoding", threads, &load, async move |step| {
+            let bytes = locked.lock().get(step.stored).cloned();
+            bytes.map(|bytes| User::decode(&bytes))
+        }),
+        at_each_step("moka::sync, decoding", threads, &load, async move |step| {
+            sync.get(step.stored).map(|bytes| User::decode(&bytes))
+        }),
+        at_each_step(
+            "moka::future, decoding",
+            threads,
+            &load,
+            async move |step| {
+                let bytes = future.get(step.stored).await;
+                bytes.map(|bytes| User::decode(&bytes))
+            },
+        ),
+        at_each_step("moka::sync, cloning", threads, &load, async move |step| {
+            cloned.get(step.stored)
+        }),
+    ]
+}
+
+/// Also what the handle adds to its backend, and what of that is the prefix.
+fn bytes_hit() -> Vec<Contestant> {
+    let load = Arc::new(Load::uniform(KEYS));
+    let cache = ours_filled(2 * KEYS, &load);
+    let encoded = |step: Step<'_>| Bytes::from(User::new(step.id).encode());
+    let sync = moka_sync(2 * KEYS, &load, encoded);
+    let without_prefix = Cache::new(backend(2 * KEYS));
+    let backend = backend(2 * KEYS);
+    let context = CallContext::new(cache.timeout());
+    block_on(async {
+        for step in load.each_once() {
+            let bytes = Bytes::from(User::new(step.id).encode());
+            let write = without_prefix.set_bytes(step.stored, bytes.clone());
+            write.ttl(Ttl::Never).await.expect("memory stores");
+            let write = backend.set(context, step.stored, bytes, Expiry::Never, SetWhen::Always);
+            write.await.expect("memory stores");
+        }
+    });
+    vec![
+        at_each_step("maestro-cache", 1, &load, async move |step| {
+            cache.get_bytes(step.name).await
+        }),
+        at_each_step("moka::sync, Bytes", 1, &load, async move |step| {
+            sync.get(step.stored)
+        }),
+        at_each_step("maestro-cache, no prefix", 1, &load, async move |step| {
+            without_prefix.get_bytes(step.stored).await
+        }),
+        at_each_step("backend alone", 1, &load, async move |step| {
+            let value = backend.get(context, step.stored).await;
+            value.map(|value| value.map(Value::into_bytes))
+        }),
+    ]
+}
+
+/// What the loop around the others costs.
+fn nothing() -> Vec<Contestant> {
+    let load = Arc::new(Load::uniform(KEYS));
+    vec![at_each_step("nothing", 1, &load, async |step| step.turn)]
+}
+
+fn miss() -> Vec<Contestant> {
+    let filled = Load::uniform(KEYS);
+    let cache = ours_filled(2 * KEYS, &filled);
+    let user = |step: Step<'_>| Arc::new(User::new(step.id));
+    let locked = locked(&filled, user);
+    let sync = moka_sync(2 * KEYS, &filled, user);
+    let future = moka_future(2 * KEYS, &filled, user);
+    let absent = Arc::new(Load::absent(KEYS));
+    vec![
+        at_each_step("maestro-cache", 1, &absent, async move |step| {
+            cache.get_shared::<User>(step.name).await
+        }),
+        at_each_step("locked map", 1, &absent, async move |step| {
+            locked.lock().get(step.stored).cloned()
+        }),
+        at_each_step("moka::sync", 1, &absent, async move |step| {
+            sync.get(step.stored)
+        }),
+        at_each_step("moka::future", 1, &absent, async move |step| {
+            future.get(step.stored).await
+        }),
+    ]
+}
+
+/// One write for nineteen reads. The others store what they are given; ours encodes each write, and
+/// decodes at the first read behind it.
+fn mixed(threads: usize) -> Vec<Contestant> {
+    let load = Arc::new(Load::uniform(KEYS));
+    let cache = ours_filled(2 * KEYS, &load);
+    let user = |step: Step<'_>| Arc::new(User::new(step.id));
+    let locked = locked(&load, user);
+    let sync = moka_sync(2 * KEYS, &load, user);
+    let future = moka_future(2 * KEYS, &load, user);
+    let written = User::new(7);
+    let [first, second, third, fourth] = [(); 4].map(|()| written.clone());
+    let writes = |step: Step<'_>| step.turn.is_multiple_of(EVERY_TWENTIETH);
+    vec![
+        at_each_step("maestro-cache", threads, &load, async move |step| {
+            if writes(step) {
+                cache.set(step.name, &first).await.expect("memory stores");
+                None
+            } else {
+                cache
+                    .get_shared::<User>(step.name)
+                    .await
+                    .expect("memory reads")
+            }
+        }),
+        at_each_step("locked map, Arc", threads, &load, async move |step| {
+            if writes(step) {
+                let value = Arc::new(second.clone());
+                locked.lock().insert(step.stored.to_owned(), value);
+                None
+            } else {
+                locked.lock().get(step.stored).cloned()
+            }
+        }),
+        at_each_step("moka::sync, Arc", threads, &load, async move |step| {
+            if writes(step) {
+                sync.insert(step.stored.to_owned(), Arc::new(third.clone()));
+                None
+            } else {
+                sync.get(step.stored)
+            }
+        }),
+        at_each_step("moka::future, Arc", threads, &load, async move |step| {
+            if writes(step) {
+                let value = Arc::new(fourth.clone());
+                future.insert(step.stored.to_owned(), value).await;
+                None
+            } else {
+                future.get(step.stored).await
+            }
+        }),
+    ]
+}
+
+/// A read, and on a miss a write; far more keys than there is room for.
+fn read_through(threads: usize) -> Vec<Contestant> {
+    const KEYS: usize = 100_000;
+    const CAPACITY: usize = 10_000;
+    let load = Arc::new(Load::zipf(KEYS));
+    let cache = ours(CAPACITY);
+    let empty = Load::uniform(1);
+    let sync = moka_sync(CAPACITY, &empty, |_| Arc::new(User::new(0)));
+    let future = moka_future(CAPACITY, &empty, |_| Arc::new(User::new(0)));
+    let [ours_hits, sync_hits, future_hits] = [(); 3].map(|()| Arc::new(Hits::default()));
+    let [ours_counts, sync_counts, future_counts] =
+        [&ours_hits, &sync_hits, &future_hits].map(Arc::clone);
+    vec![
+        at_each_step("maestro-cache", threads, &load, async move |step| {
+            let user = cache.get_shared::<User>(step.name).await;
+            if !ours_hits.note(user.expect("memory reads").is_some()) {
+                let user = User::new(step.id);
+                cache.set(step.name, &user).await.expect("memory stores");
+            }
+        })
+        .counting(ours_counts),
+        at_each_step("moka::sync, Arc", threads, &load, async move |step| {
+            if !sync_hits.note(sync.get(step.stored).is_some()) {
+                sync.insert(step.stored.to_owned(), Arc::new(User::new(step.id)));
+            }
+        })
+        .counting(sync_counts),
+        at_each_step("moka::future, Arc", threads, &load, async move |step| {
+            if !future_hits.note(future.get(step.stored).await.is_some()) {
+                let user = Arc::new(User::new(step.id));
+                future.insert(step.stored.to_owned(), user).await;
+            }
+        })
+        .counting(future_counts),
+    ]
+}
+
+/// What `get_shared` costs must not depend on the size: the value is decoded once.
+fn shared_hit_of(bytes: usize) -> Vec<Contestant> {
+    let load = Arc::new(Load::uniform(FEW_KEYS));
+    let cache = texts(bytes, &load);
+    let sync = moka_sync(2 * FEW_KEYS, &load, |_| Arc::new(text(bytes)));
+    vec![
+        at_each_step("maestro-cache", 1, &load, async move |step| {
+            cache.get_shared::<String>(step.name).await
+        }),
+        at_each_step("moka::sync, Arc", 1, &load, async move |step| {
+            sync.get(step.stored)
+        }),
+    ]
+}
+
+fn owned_hit_of(bytes: usize) -> Vec<Contestant> {
+    let load = Arc::new(Load::uniform(FEW_KEYS));
+    let cache = texts(bytes, &load);
+    let encoded = rmp_serde::to_vec(&text(bytes)).expect("text encodes");
+    let encoded = Bytes::from(encoded);
+    let sync = moka_sync(2 * FEW_KEYS, &load, |_| encoded.clone());
+    vec![
+        at_each_step("maestro-cache", 1, &load, async move |step| {
+            cache.get::<String>(step.name).await
+        }),
+        at_each_step("moka::sync, decoding", 1, &load, async move |step| {
+            let bytes = sync.get(step.stored);
+            bytes.map(|bytes| rmp_serde::from_slice::<String>(&bytes))
+        }),
+    ]
+}
+
+fn texts(bytes: usize, load: &Load) -> Cache {
+    let cache = ours(2 * FEW_KEYS);
+    block_on(async {
+        for step in load.each_once() {
+            let stored = cache.set(step.name, &text(bytes)).await;
+            stored.expect("memory stores");
+        }
+    });
+    cache
+}

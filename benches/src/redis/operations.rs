@@ -1,0 +1,236 @@
+//! What is asked of Redis: through our handle, and in the same way with another client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::{Cmd, cmd, pipe};
+use maestro_cache::{Bytes, Cache, Ttl};
+
+use super::clients::Client;
+use super::tasks::Operation;
+use crate::load::{Load, Step};
+use crate::values::User;
+
+const ANSWERED: &str = "the server of this measurement answers";
+
+/// What is written with a time to live lives so long: longer than any measurement.
+const TTL: Duration = Duration::from_secs(3600);
+const TTL_MILLIS: u128 = TTL.as_millis();
+
+/// Reads a user and decodes it.
+#[derive(Clone)]
+pub(super) struct GetTyped;
+
+impl Operation for GetTyped {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        let user: Option<User> = cache.get(step.name).await.expect(ANSWERED);
+        assert!(user.is_some(), "the key was stored");
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        let bytes: Vec<u8> = client.ask(&get(step.stored)).await;
+        std::hint::black_box(User::decode(&bytes));
+    }
+}
+
+/// Reads bytes.
+#[derive(Clone)]
+pub(super) struct GetBytes;
+
+impl Operation for GetBytes {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        let bytes = cache.get_bytes(step.name).await.expect(ANSWERED);
+        assert!(bytes.is_some(), "the key was stored");
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        let _: Vec<u8> = client.ask(&get(step.stored)).await;
+    }
+}
+
+/// Asks for keys that are not there.
+#[derive(Clone)]
+pub(super) struct GetMiss;
+
+impl Operation for GetMiss {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        let bytes = cache.get_bytes(step.name).await.expect(ANSWERED);
+        assert!(bytes.is_none(), "the key was not stored");
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        let _: Option<Vec<u8>> = client.ask(&get(step.stored)).await;
+    }
+}
+
+/// Encodes a user and writes it.
+#[derive(Clone)]
+pub(super) struct SetTyped {
+    pub(super) user: User,
+    pub(super) has_ttl: bool,
+}
+
+impl Operation for SetTyped {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        let write = cache.set(step.name, &self.user).ttl(ttl(self.has_ttl));
+        write.await.expect(ANSWERED);
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        let command = set(step.stored, &self.user.encode(), self.has_ttl);
+        client.ask::<()>(&command).await;
+    }
+}
+
+/// Writes bytes.
+#[derive(Clone)]
+pub(super) struct SetBytes {
+    pub(super) bytes: Bytes,
+    pub(super) has_ttl: bool,
+}
+
+impl Operation for SetBytes {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        let write = cache.set_bytes(step.name, self.bytes.clone());
+        write.ttl(ttl(self.has_ttl)).await.expect(ANSWERED);
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        let command = set(step.stored, &self.bytes, self.has_ttl);
+        client.ask::<()>(&command).await;
+    }
+}
+
+/// Nineteen reads and a write with a time to live, typed.
+#[derive(Clone)]
+pub(super) struct Mixed {
+    pub(super) write: SetTyped,
+}
+
+impl Mixed {
+    const EVERY_TWENTIETH: usize = 20;
+}
+
+impl Operation for Mixed {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        if step.turn.is_multiple_of(Self::EVERY_TWENTIETH) {
+            self.write.ours(cache, step).await;
+        } else {
+            GetTyped.ours(cache, step).await;
+        }
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        if step.turn.is_multiple_of(Self::EVERY_TWENTIETH) {
+            self.write.theirs(client, step).await;
+        } else {
+            GetTyped.theirs(client, step).await;
+        }
+    }
+}
+
+/// Reads many users; the others by MGET.
+#[derive(Clone)]
+pub(super) struct GetMany {
+    pub(super) load: Arc<Load>,
+    pub(super) count: usize,
+}
+
+impl Operation for GetMany {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        let names = self.load.following(step, self.count).map(|step| step.name);
+        let users = cache.get_many::<User>(names).await.expect(ANSWERED);
+        assert_eq!(users.len(), self.count);
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        let mut command = cmd("MGET");
+        for step in self.load.following(step, self.count) {
+            command.arg(step.stored);
+        }
+        let values: Vec<Vec<u8>> = client.ask(&command).await;
+        let users: Vec<_> = values.iter().map(|bytes| User::decode(bytes)).collect();
+        std::hint::black_box(users);
+    }
+}
+
+/// Writes many users with a time to live; the others by one pipeline, the fastest way they have.
+#[derive(Clone)]
+pub(super) struct SetMany {
+    pub(super) load: Arc<Load>,
+    pub(super) count: usize,
+    pub(super) user: User,
+}
+
+impl Operation for SetMany {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        let steps = self.load.following(step, self.count);
+        let write = cache.set_many(steps.map(|step| (step.name, &self.user)));
+        write.ttl(TTL).await.expect(ANSWERED);
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        let mut commands = pipe();
+        for step in self.load.following(step, self.count) {
+            let command = set(step.stored, &self.user.encode(), true);
+            commands.add_command(command).ignore();
+        }
+        client.pipeline::<()>(&commands).await;
+    }
+}
+
+/// Adds one to a counter; the others by INCRBY alone, whatever ours does.
+#[derive(Clone)]
+pub(super) struct Increment {
+    pub(super) has_ttl: bool,
+}
+
+impl Operation for Increment {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        let write = cache.increment(step.name, 1).ttl(ttl(self.has_ttl));
+        write.await.expect(ANSWERED);
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        let mut command = cmd("INCRBY");
+        command.arg(step.stored).arg(1);
+        let _: i64 = client.ask(&command).await;
+    }
+}
+
+/// Adds one to a counter that expires; the others by two commands, which are not atomic.
+#[derive(Clone)]
+pub(super) struct IncrementBesideTwoCommands;
+
+impl Operation for IncrementBesideTwoCommands {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        Increment { has_ttl: true }.ours(cache, step).await;
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        let mut commands = pipe();
+        commands.cmd("INCRBY").arg(step.stored).arg(1);
+        let expire = commands.cmd("EXPIRE").arg(step.stored);
+        expire.arg(TTL.as_secs()).arg("NX").ignore();
+        let (_,): (i64,) = client.pipeline(&commands).await;
+    }
+}
+
+fn get(key: &str) -> Cmd {
+    let mut command = cmd("GET");
+    command.arg(key);
+    command
+}
+
+fn set(key: &str, value: &[u8], has_ttl: bool) -> Cmd {
+    let mut command = cmd("SET");
+    command.arg(key).arg(value);
+    if has_ttl {
+        command.arg("PX").arg(TTL_MILLIS as u64);
+    }
+    command
+}
+
+fn ttl(has_ttl: bool) -> Ttl {
+    if has_ttl { Ttl::After(TTL) } else { Ttl::Never }
+}
