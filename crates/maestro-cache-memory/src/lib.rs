@@ -1,4 +1,4 @@
-//! The in-memory backend of maestro-cache: the contract of Redis in one process, on moka.
+//! The in-memory backend of maestro-cache: the contract of Redis in one process.
 //!
 //! For development, for tests and for services of a single instance. moka holds the entries and
 //! their order of use; deadlines, their clock and the serialization of writes are this crate's,
@@ -22,12 +22,11 @@ mod backend;
 mod bounds;
 mod builder;
 mod clock;
-mod deadlines;
 mod entry;
-mod locks;
 mod settings;
 mod store;
 mod sweeper;
+mod sync;
 
 pub use backend::InMemoryCache;
 pub use bounds::EvictionPolicy;

@@ -1,0 +1,83 @@
+//! Entries by rank, the lowest first.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+
+/// No rank is higher.
+pub(super) const NO_RANK: u64 = u64::MAX;
+
+/// Below this length nothing is tidied up.
+const SMALL: usize = 64;
+
+/// Where an entry stands in a [`Queue`], and the hash of its key, by which it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket {
+    pub(super) rank: u64,
+    pub(super) hash: u64,
+}
+
+/// What a ticket at the front turns out to be.
+pub(super) enum Verdict {
+    /// Its entry is gone, or has another ticket.
+    Stale,
+    /// Its entry has moved back to this rank since.
+    Moved(u64),
+    /// It is the first one.
+    Holds,
+}
+
+/// A queue that learns late of what happened to its entries: a ticket may be stale, or lower than its
+/// entry's rank by now, which only grows. So an entry costs nothing here when it is used, overwritten or
+/// removed; whoever asks for the first one puts the tickets right that come before it.
+#[derive(Debug, Default)]
+pub(super) struct Queue(BinaryHeap<Reverse<Ticket>>);
+
+impl Queue {
+    /// Adds a ticket. `entries` is how many entries there are with a ticket that counts: when the
+    /// others are more, those are removed by `counts`.
+    pub(super) fn push(
+        &mut self,
+        ticket: Ticket,
+        entries: usize,
+        counts: impl FnMut(&Ticket) -> bool,
+    ) {
+        self.0.push(Reverse(ticket));
+        if self.0.len() > SMALL + 2 * entries {
+            self.retain(counts);
+        }
+    }
+
+    fn retain(&mut self, mut counts: impl FnMut(&Ticket) -> bool) {
+        self.0.retain(|Reverse(ticket)| counts(ticket));
+        self.0.shrink_to(2 * self.0.len());
+    }
+
+    /// No entry has a lower rank.
+    pub(super) fn lowest_rank(&self) -> u64 {
+        self.0.peek().map_or(NO_RANK, |Reverse(ticket)| ticket.rank)
+    }
+
+    /// The first entry's ticket if its rank is no higher than `limit`. It stays in the queue, and is
+    /// stale once its entry is removed.
+    pub(super) fn first(
+        &mut self,
+        limit: u64,
+        mut judge: impl FnMut(Ticket) -> Verdict,
+    ) -> Option<Ticket> {
+        loop {
+            let mut front = self.0.peek_mut()?;
+            let Reverse(ticket) = *front;
+            if ticket.rank > limit {
+                return None;
+            }
+            match judge(ticket) {
+                Verdict::Holds => return Some(ticket),
+                Verdict::Moved(rank) => *front = Reverse(Ticket { rank, ..ticket }),
+                Verdict::Stale => {
+                    PeekMut::pop(front);
+                }
+            }
+        }
+    }
+}
