@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use maestro_cache_core::Expiry;
+
 /// A clock that a test moves: it stands still otherwise, or runs as real time does.
 ///
 /// Clones are the same clock. Give one to
@@ -71,6 +73,10 @@ fn millis_since(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Where a clock ends that a test moves too far: so early that every deadline still fits into 64 bits, and
+/// none is the one that does not come.
+const LAST_MILLIS: u64 = Expiry::MAX_MILLIS;
+
 /// What the store asks for the time, in milliseconds since some start.
 #[derive(Debug)]
 pub(crate) enum Clock {
@@ -85,9 +91,10 @@ impl Clock {
     }
 
     pub(crate) fn now_millis(&self) -> u64 {
-        match self {
+        let now = match self {
             Self::Monotonic(start) => millis_since(*start),
             Self::Manual(clock) => clock.now_millis(),
-        }
+        };
+        now.min(LAST_MILLIS)
     }
 }

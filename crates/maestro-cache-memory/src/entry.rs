@@ -20,9 +20,14 @@ impl Deadline {
     pub(crate) fn of(expiry: Expiry, now_millis: u64) -> Self {
         match expiry {
             Expiry::Never => Self::NEVER,
-            // The longest expiry is half of the range, so this is no `NEVER`.
+            // Both are half of the range at most, so this is no `NEVER`.
             Expiry::AfterMillis(millis) => Self(now_millis.saturating_add(millis.get())),
         }
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn at(millis: u64) -> Self {
+        Self(millis)
     }
 
     /// The millisecond; that of `NEVER` does not come.

@@ -9,6 +9,8 @@ mod frequency;
 mod queue;
 mod shard;
 mod summary;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use std::hash::BuildHasher;
 use std::time::Duration;
@@ -25,8 +27,9 @@ use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 use frequency::Frequency;
+use queue::NO_RANK;
 use shard::{Eviction, Kept, Shard};
-use summary::Summary;
+use summary::{Lowest, Summary};
 
 /// More than the threads there will be at once, so that they seldom meet.
 #[cfg(not(loom))]
@@ -123,16 +126,15 @@ impl Store {
     /// The remaining time of the key. Does not count as use.
     pub(crate) fn time_to_live(&self, key: &str) -> TimeToLive {
         let hashed = self.hashed(key);
-        let deadline = {
-            let shard = self.shard(self.place_of(hashed));
-            match shard.find(hashed.hash, key) {
-                Some(kept) => kept.entry.deadline,
-                None => return TimeToLive::Missing,
-            }
+        let shard = self.shard(self.place_of(hashed));
+        let Some(kept) = shard.find(hashed.hash, key) else {
+            return TimeToLive::Missing;
         };
+        let deadline = kept.entry.deadline;
         if deadline.is_never() {
             return TimeToLive::NoExpiry;
         }
+        // Under the lock too: a deadline that another call has put off would be long past later.
         match deadline.at_millis().checked_sub(self.clock.now_millis()) {
             None | Some(0) => TimeToLive::Missing,
             Some(left) => TimeToLive::Left(Duration::from_millis(left)),
@@ -179,13 +181,11 @@ impl Store {
                 let weight = self.weight_of(key, &entry);
                 let former = shard.put(hashed.hash, key, entry, tick);
                 let former_weight = former.as_ref().map(|former| self.weight_of(key, former));
+                self.summarize(place, &shard);
                 self.reweigh(former_weight.unwrap_or(0), weight);
-                self.uses.set(place, shard.earliest_use());
-                self.deadlines.set(place, shard.earliest_deadline());
                 drop(shard);
-                let newcomer = former.is_none().then_some(hashed);
+                self.keep_the_bound(former.is_none().then_some(hashed));
                 drop(former);
-                self.keep_the_bound(newcomer);
             }
         }
         Ok(result)
@@ -199,20 +199,30 @@ impl Store {
     /// Removes everything that has expired, or all if the store is closed.
     pub(crate) fn release(&self) {
         let now_millis = self.clock.now_millis();
-        while self.remove_one_expired(now_millis).is_some() {}
+        loop {
+            let gone = {
+                let _evicting = self.evicting.lock();
+                self.remove_one_expired(now_millis)
+            };
+            if gone.is_none() {
+                break;
+            }
+        }
         let is_closed = self.check_open().is_err();
         for place in 0..SHARDS {
             let mut shard = self.shard(place);
             if is_closed {
                 let all = std::mem::take(&mut *shard);
+                let weights = all
+                    .iter()
+                    .map(|kept| self.weight_of(&kept.key, &kept.entry));
+                self.reweigh(weights.sum(), 0);
+                self.summarize(place, &shard);
                 drop(shard);
                 drop(all);
             } else {
-                shard.shrink();
+                shard.tidy();
             }
-        }
-        if is_closed {
-            self.weight.0.store(0, Ordering::Relaxed);
         }
     }
 
@@ -274,15 +284,20 @@ impl Store {
     }
 
     fn is_over(&self) -> bool {
-        self.weight.0.load(Ordering::Relaxed) > self.bounds.total_weight()
+        self.weight.0.load(Ordering::Acquire) > self.bounds.total_weight()
     }
 
+    /// Called by whoever holds `evicting`: what the sweeper takes meanwhile would be missing from what a
+    /// writer has found to be too much, and the writer would take away a live entry for it.
     fn remove_one_expired(&self, now_millis: u64) -> Gone<Kept> {
         loop {
-            let (place, _) = self.deadlines.lowest_up_to(now_millis)?;
+            let Lowest { place, rank, .. } = self.deadlines.lowest()?;
+            if rank > now_millis {
+                return None;
+            }
             let mut shard = self.shard(place);
             let removed = shard.remove_expired(now_millis);
-            self.deadlines.set(place, shard.earliest_deadline());
+            self.summarize(place, &shard);
             if let Some(kept) = removed {
                 self.reweigh(self.weight_of(&kept.key, &kept.entry), 0);
                 return Some(kept);
@@ -291,11 +306,15 @@ impl Store {
     }
 
     fn evict_one(&self, mut newcomer: Option<Hashed<'_>>) -> Gone<Kept> {
+        let began = self.ticks.0.load(Ordering::Relaxed);
         loop {
-            let (place, limit) = self.uses.lowest()?;
+            let Lowest { place, rank, next } = self.uses.lowest()?;
+            // Once all were used since this began, anyone may go: others might go on using them as fast
+            // as this looks for the one that was used first.
+            let limit = if rank < began { next } else { NO_RANK };
             let mut shard = self.shard(place);
             let eviction = shard.evict(limit, |hash| self.makes_room_for(newcomer, hash));
-            self.uses.set(place, shard.earliest_use());
+            self.summarize(place, &shard);
             match eviction {
                 Eviction::Of(kept) => {
                     self.reweigh(self.weight_of(&kept.key, &kept.entry), 0);
@@ -333,12 +352,20 @@ impl Store {
         self.bounds.weight(size(key, &entry.value)).into()
     }
 
+    /// Tells evictions what they find in a shard.
+    fn summarize(&self, place: usize, shard: &Shard) {
+        self.uses.set(place, shard.earliest_use());
+        self.deadlines.set(place, shard.earliest_deadline());
+    }
+
     /// Takes note of what entries weigh now that weighed something else before.
+    ///
+    /// After `summarize`, and released: whoever sees a weight also sees where it is.
     fn reweigh(&self, before: u64, now: u64) {
         if now > before {
-            self.weight.0.fetch_add(now - before, Ordering::Relaxed);
+            self.weight.0.fetch_add(now - before, Ordering::Release);
         } else if now < before {
-            self.weight.0.fetch_sub(before - now, Ordering::Relaxed);
+            self.weight.0.fetch_sub(before - now, Ordering::Release);
         }
     }
 

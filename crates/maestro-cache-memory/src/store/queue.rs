@@ -8,7 +8,7 @@ use std::collections::binary_heap::PeekMut;
 pub(super) const NO_RANK: u64 = u64::MAX;
 
 /// Below this length nothing is tidied up.
-const SMALL: usize = 64;
+pub(super) const SMALL: usize = 64;
 
 /// Where an entry stands in a [`Queue`], and the hash of its key, by which it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,23 +34,18 @@ pub(super) enum Verdict {
 pub(super) struct Queue(BinaryHeap<Reverse<Ticket>>);
 
 impl Queue {
-    /// Adds a ticket. `entries` is how many entries there are with a ticket that counts: when the
-    /// others are more, those are removed by `counts`.
-    pub(super) fn push(
-        &mut self,
-        ticket: Ticket,
-        entries: usize,
-        counts: impl FnMut(&Ticket) -> bool,
-    ) {
-        self.0.push(Reverse(ticket));
-        if self.0.len() > SMALL + 2 * entries {
-            self.retain(counts);
-        }
+    /// The queue of entries that have one ticket each, all of them right.
+    pub(super) fn of(tickets: impl Iterator<Item = Ticket>) -> Self {
+        Self(tickets.map(Reverse).collect())
     }
 
-    fn retain(&mut self, mut counts: impl FnMut(&Ticket) -> bool) {
-        self.0.retain(|Reverse(ticket)| counts(ticket));
-        self.0.shrink_to(2 * self.0.len());
+    pub(super) fn push(&mut self, ticket: Ticket) {
+        self.0.push(Reverse(ticket));
+    }
+
+    /// Whether most tickets are stale, so that making the queue anew costs no more than they did.
+    pub(super) fn is_untidy(&self, entries: usize) -> bool {
+        self.0.len() > SMALL + 2 * entries
     }
 
     /// No entry has a lower rank.
@@ -58,8 +53,7 @@ impl Queue {
         self.0.peek().map_or(NO_RANK, |Reverse(ticket)| ticket.rank)
     }
 
-    /// The first entry's ticket if its rank is no higher than `limit`. It stays in the queue, and is
-    /// stale once its entry is removed.
+    /// The first entry's ticket if its rank is no higher than `limit`. It stays in front.
     pub(super) fn first(
         &mut self,
         limit: u64,
@@ -79,5 +73,15 @@ impl Queue {
                 }
             }
         }
+    }
+
+    /// Forgets the ticket in front, whose entry is removed.
+    pub(super) fn pop(&mut self) {
+        self.0.pop();
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 }

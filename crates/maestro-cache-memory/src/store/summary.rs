@@ -8,6 +8,14 @@ use crate::sync::{AtomicU64, Ordering};
 #[derive(Debug)]
 pub(super) struct Summary(Box<[AtomicU64]>);
 
+/// Where to look for the lowest rank.
+pub(super) struct Lowest {
+    pub(super) place: usize,
+    pub(super) rank: u64,
+    /// The lowest rank elsewhere.
+    pub(super) next: u64,
+}
+
 impl Summary {
     pub(super) fn of(shards: usize) -> Self {
         Self((0..shards).map(|_| AtomicU64::new(NO_RANK)).collect())
@@ -22,22 +30,22 @@ impl Summary {
         }
     }
 
-    /// The shard with the lowest rank, and the lowest rank of the others.
-    pub(super) fn lowest(&self) -> Option<(usize, u64)> {
-        self.lowest_up_to(NO_RANK - 1)
-    }
-
-    /// The same, if that rank is no higher than `limit`.
-    pub(super) fn lowest_up_to(&self, limit: u64) -> Option<(usize, u64)> {
-        let (mut place, mut lowest, mut next) = (0, NO_RANK, NO_RANK);
-        for (at, rank) in self.0.iter().enumerate() {
+    /// Where the lowest rank is, unless there is none.
+    pub(super) fn lowest(&self) -> Option<Lowest> {
+        let mut lowest = Lowest {
+            place: 0,
+            rank: NO_RANK,
+            next: NO_RANK,
+        };
+        for (place, rank) in self.0.iter().enumerate() {
             let rank = rank.load(Ordering::Relaxed);
-            if rank < lowest {
-                (place, next, lowest) = (at, lowest, rank);
-            } else if rank < next {
-                next = rank;
+            if rank < lowest.rank {
+                let next = lowest.rank;
+                lowest = Lowest { place, rank, next };
+            } else if rank < lowest.next {
+                lowest.next = rank;
             }
         }
-        (lowest <= limit).then_some((place, next))
+        (lowest.rank < NO_RANK).then_some(lowest)
     }
 }
