@@ -6,6 +6,8 @@
 //! eviction where to look.
 
 mod frequency;
+#[cfg(all(test, loom))]
+mod models;
 mod queue;
 mod shard;
 mod summary;
