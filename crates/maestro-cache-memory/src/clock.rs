@@ -1,10 +1,11 @@
 //! The clock that decides what has expired: monotonic, or moved by hand in tests.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use maestro_cache_core::Expiry;
+
+use crate::sync::{AtomicU64, Ordering};
 
 /// A clock that a test moves: it stands still otherwise, or runs as real time does.
 ///

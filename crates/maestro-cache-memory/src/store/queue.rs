@@ -31,26 +31,37 @@ pub(super) enum Verdict {
 /// entry's rank by now, which only grows. So an entry costs nothing here when it is used, overwritten or
 /// removed; whoever asks for the first one puts the tickets right that come before it.
 #[derive(Debug, Default)]
-pub(super) struct Queue(BinaryHeap<Reverse<Ticket>>);
+pub(super) struct Queue {
+    tickets: BinaryHeap<Reverse<Ticket>>,
+    /// How many were put right since one held.
+    moved: usize,
+}
 
 impl Queue {
     /// The queue of entries that have one ticket each, all of them right.
     pub(super) fn of(tickets: impl Iterator<Item = Ticket>) -> Self {
-        Self(tickets.map(Reverse).collect())
+        Self {
+            tickets: tickets.map(Reverse).collect(),
+            moved: 0,
+        }
     }
 
     pub(super) fn push(&mut self, ticket: Ticket) {
-        self.0.push(Reverse(ticket));
+        self.tickets.push(Reverse(ticket));
     }
 
-    /// Whether most tickets are stale, so that making the queue anew costs no more than they did.
+    /// Whether so many tickets are stale, or were put right one after the other, that making the queue
+    /// anew costs no more than they did.
     pub(super) fn is_untidy(&self, entries: usize) -> bool {
-        self.0.len() > SMALL + 2 * entries
+        // To put one right takes as long as to look at so many entries.
+        const LOOKS: usize = 64;
+        self.tickets.len() > SMALL + 2 * entries || self.moved > SMALL + entries / LOOKS
     }
 
     /// No entry has a lower rank.
     pub(super) fn lowest_rank(&self) -> u64 {
-        self.0.peek().map_or(NO_RANK, |Reverse(ticket)| ticket.rank)
+        let first = self.tickets.peek();
+        first.map_or(NO_RANK, |Reverse(ticket)| ticket.rank)
     }
 
     /// The first entry's ticket if its rank is no higher than `limit`. It stays in front.
@@ -60,14 +71,20 @@ impl Queue {
         mut judge: impl FnMut(Ticket) -> Verdict,
     ) -> Option<Ticket> {
         loop {
-            let mut front = self.0.peek_mut()?;
+            let mut front = self.tickets.peek_mut()?;
             let Reverse(ticket) = *front;
             if ticket.rank > limit {
                 return None;
             }
             match judge(ticket) {
-                Verdict::Holds => return Some(ticket),
-                Verdict::Moved(rank) => *front = Reverse(Ticket { rank, ..ticket }),
+                Verdict::Holds => {
+                    self.moved = 0;
+                    return Some(ticket);
+                }
+                Verdict::Moved(rank) => {
+                    *front = Reverse(Ticket { rank, ..ticket });
+                    self.moved += 1;
+                }
                 Verdict::Stale => {
                     PeekMut::pop(front);
                 }
@@ -77,11 +94,11 @@ impl Queue {
 
     /// Forgets the ticket in front, whose entry is removed.
     pub(super) fn pop(&mut self) {
-        self.0.pop();
+        self.tickets.pop();
     }
 
     #[cfg(all(test, not(loom)))]
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.tickets.len()
     }
 }

@@ -112,6 +112,7 @@ impl Shard {
     /// Removes the entry that was used least recently, if that was no later than `limit` and
     /// `may_go` has nothing against it, which is told its hash.
     pub(super) fn evict(&mut self, limit: u64, may_go: impl FnOnce(u64) -> bool) -> Eviction {
+        self.tidy_queues();
         let entries = &mut self.entries;
         let first = self.by_use.first(limit, |ticket| {
             match entries.find_mut(ticket.hash, uses(ticket)) {
@@ -173,8 +174,8 @@ impl Shard {
         self.tidy_queues();
     }
 
-    /// Makes a queue anew when most of its tickets are stale. From the entries and not from the tickets:
-    /// a ticket of an entry that is gone can look like that of another one in its place.
+    /// Makes a queue anew where that is cheaper. From the entries and not from the tickets: a ticket of
+    /// an entry that is gone can look like that of another one in its place.
     fn tidy_queues(&mut self) {
         let entries = self.entries.len();
         if self.by_use.is_untidy(entries) {

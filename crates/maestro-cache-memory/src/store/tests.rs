@@ -119,37 +119,6 @@ fn what_many_threads_leave_weighs_what_its_entries_weigh() {
     }
 }
 
-/// Others use the only candidates all the time; whoever needs room gets it all the same.
-#[test]
-fn an_eviction_does_not_wait_for_a_pause_of_those_who_read() {
-    const ROUNDS: u64 = 2_000;
-    let bounds = Bounds::new(2, None).unwrap();
-    let store = Store::new(bounds, EvictionPolicy::Lru, Clock::monotonic());
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while !is_over.load(Ordering::Relaxed) {
-                    for key in 0..4 {
-                        store.get(&key.to_string());
-                    }
-                }
-            });
-        }
-        for round in 0..ROUNDS {
-            let key = (round % 4).to_string();
-            let value = Value::remembering(maestro_cache_core::Bytes::new());
-            let deadline = crate::entry::Deadline::NEVER;
-            let set = store.update(&key, |_, _| {
-                Ok((Change::Store(Entry { value, deadline }), ()))
-            });
-            set.unwrap();
-        }
-        is_over.store(true, Ordering::Relaxed);
-    });
-    assert_eq!(store.entry_count(), 2);
-}
-
 /// A test may move its clock to the end of time.
 #[test]
 fn at_the_end_of_time_what_never_expires_is_still_there() {
