@@ -44,12 +44,13 @@ const CLEAR_BATCH: usize = 256;
 /// # Guarantees
 ///
 /// - **Bound**: by entries, and if asked for by bytes. Expired entries go first, then the least
-///   recently used one. Overwriting evicts nobody. While calls follow one another the bound holds
-///   and the order is exact; while writers run at once it may be passed by at most 64 entries for
-///   each of them, for a moment, and the order may lag by as much.
+///   recently used one. Overwriting evicts nobody, unless by bytes, where the new value is larger.
+///   While calls follow one another the bound holds and the order is exact; while writers run at
+///   once it may be passed by at most one entry for each of them, for a moment.
 /// - **Time**: to the millisecond, on a monotonic clock. An expired entry is never seen, and its
 ///   memory is released without traffic, usually within a second.
-/// - **Concurrency**: all writes of a key follow one another; a read sees a whole write or none.
+/// - **Concurrency**: all operations on a key follow one another; a read sees a whole write or none.
+/// - **Drop**: a value is dropped while no lock is held, so its `Drop` may call the cache.
 /// - **No runtime**: every call but `clear` answers at once. `clear` looks at every key, then lets
 ///   other tasks run between its removals; it ends at the deadline. Nothing here needs Tokio.
 /// - **Close**: entries are released in the background, usually within a second.

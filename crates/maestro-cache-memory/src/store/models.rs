@@ -169,21 +169,3 @@ fn a_writer_during_a_close_leaves_nothing_behind() {
         assert_eq!((store.entry_count(), weight(&store)), (0, 0));
     });
 }
-
-#[test]
-fn what_is_put_off_in_time_is_not_said_to_be_missing() {
-    check(|| {
-        let clock = ManualClock::new();
-        let store = store(1, &clock);
-        let key = key_of(&store, 0, 0);
-        set(&store, &key, "value", after(1)).expect("the store is open");
-        let asking = {
-            let (store, key) = (Arc::clone(&store), key.clone());
-            thread::spawn(move || store.time_to_live(&key))
-        };
-        set(&store, &key, "value", after(5)).expect("the store is open");
-        clock.advance(Duration::from_millis(1));
-        let answer = asking.join().expect("nobody panics who asks");
-        assert_ne!(answer, TimeToLive::Missing);
-    });
-}
