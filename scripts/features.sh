@@ -27,5 +27,5 @@ check() { # features, most crates, crates that must not be there
 }
 
 check memory 60 'redis|deadpool|deadpool-redis|maestro-cache-redis'
-check redis 110 'moka|rustls|crc16|maestro-cache-memory'
-check tls,cluster,sentinel 140 'moka|maestro-cache-memory'
+check redis 110 'rustls|crc16|maestro-cache-memory'
+check tls,cluster,sentinel 140 'maestro-cache-memory'

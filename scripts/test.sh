@@ -43,6 +43,9 @@ for features in memory redis; do
     cargo test --locked "${facade[@]}" "$features" --lib --test it
 done
 
+step "model check"
+scripts/model-check.sh
+
 step "the examples, on memory and on Redis"
 scripts/examples.sh
 

@@ -14,8 +14,8 @@ use maestro_cache_core::{
 };
 
 use crate::InMemoryCacheBuilder;
-use crate::entry::gone_at;
-use crate::store::{Change, Store, size};
+use crate::entry::{Deadline, Entry};
+use crate::store::{Change, Store};
 
 /// After this many removals `clear` lets other tasks run.
 const CLEAR_BATCH: usize = 256;
@@ -44,12 +44,13 @@ const CLEAR_BATCH: usize = 256;
 /// # Guarantees
 ///
 /// - **Bound**: by entries, and if asked for by bytes. Expired entries go first, then the least
-///   recently used one. Overwriting evicts nobody. While calls follow one another the bound holds
-///   and the order is exact; while writers run at once it may be passed by at most 64 entries for
-///   each of them, for a moment, and the order may lag by as much.
+///   recently used one. Overwriting evicts nobody, unless by bytes, where the new value is larger.
+///   While calls follow one another the bound holds and the order is exact; while writers run at
+///   once it may be passed by at most one entry for each of them, for a moment.
 /// - **Time**: to the millisecond, on a monotonic clock. An expired entry is never seen, and its
 ///   memory is released without traffic, usually within a second.
-/// - **Concurrency**: all writes of a key follow one another; a read sees a whole write or none.
+/// - **Concurrency**: all operations on a key follow one another; a read sees a whole write or none.
+/// - **Drop**: a value is dropped while no lock is held, so its `Drop` may call the cache.
 /// - **No runtime**: every call but `clear` answers at once. `clear` looks at every key, then lets
 ///   other tasks run between its removals; it ends at the deadline. Nothing here needs Tokio.
 /// - **Close**: entries are released in the background, usually within a second.
@@ -180,20 +181,11 @@ impl CacheBackend for InMemoryCache {
         expiry: Expiry,
     ) -> CacheFuture<'a, bool> {
         self.write(|store| {
-            let value = Value::remembering(new);
-            store.make_room(size(key, &value));
+            let mut new = Some(Value::remembering(new));
             store.update(key, |live, now_millis| {
-                if live.is_none_or(|entry| *entry.value.bytes() != expected) {
-                    return Ok((Change::Keep, false));
-                }
-                let gone_at_millis = gone_at(expiry, now_millis);
-                Ok((
-                    Change::Store {
-                        value,
-                        gone_at_millis,
-                    },
-                    true,
-                ))
+                let is_expected = live.is_some_and(|entry| *entry.value.bytes() == expected);
+                let new = new.take_if(|_| is_expected);
+                Ok(store_or_keep(new, expiry, now_millis))
             })
         })
     }
@@ -206,24 +198,17 @@ impl CacheBackend for InMemoryCache {
         expiry_if_created: Expiry,
     ) -> CacheFuture<'a, i64> {
         self.write(|store| {
-            store.make_room(key.len().saturating_add(LONGEST_INTEGER));
             store.update(key, |live, now_millis| {
-                let (former, gone_at_millis) = match live {
+                let (former, deadline) = match live {
                     Some(entry) => (
                         canonical_integer(entry.value.bytes()).ok_or_else(not_an_integer)?,
-                        entry.deadline.map(|deadline| deadline.at_millis),
+                        entry.deadline,
                     ),
-                    None => (0, gone_at(expiry_if_created, now_millis)),
+                    None => (0, Deadline::of(expiry_if_created, now_millis)),
                 };
                 let sum = former.checked_add(by).ok_or_else(overflow)?;
                 let value = Value::remembering(sum.to_string().into());
-                Ok((
-                    Change::Store {
-                        value,
-                        gone_at_millis,
-                    },
-                    sum,
-                ))
+                Ok((Change::Store(Entry { value, deadline }), sum))
             })
         })
     }
@@ -240,22 +225,16 @@ impl CacheBackend for InMemoryCache {
     ) -> CacheFuture<'a, bool> {
         self.write(|store| {
             store.update(key, |live, now_millis| {
-                let gone_at_millis = gone_at(expiry, now_millis);
+                let deadline = Deadline::of(expiry, now_millis);
                 Ok(match live {
                     // Nothing to remove: the entry has no expiry.
-                    Some(entry) if gone_at_millis.is_none() && entry.deadline.is_none() => {
+                    Some(entry) if deadline.is_never() && entry.deadline.is_never() => {
                         (Change::Keep, false)
                     }
                     // The same value, with what was decoded from it.
                     Some(entry) => {
                         let value = entry.value.clone();
-                        (
-                            Change::Store {
-                                value,
-                                gone_at_millis,
-                            },
-                            true,
-                        )
+                        (Change::Store(Entry { value, deadline }), true)
                     }
                     None => (Change::Keep, false),
                 })
@@ -303,30 +282,29 @@ impl CacheBackend for InMemoryCache {
 }
 
 fn set(store: &Store, key: &str, value: Bytes, expiry: Expiry, when: SetWhen) -> Result<bool> {
-    let value = Value::remembering(value);
-    store.make_room(size(key, &value));
+    let mut value = Some(Value::remembering(value));
     store.update(key, |live, now_millis| {
-        if when == SetWhen::Absent && live.is_some() {
-            return Ok((Change::Keep, false));
-        }
-        let gone_at_millis = gone_at(expiry, now_millis);
-        Ok((
-            Change::Store {
-                value,
-                gone_at_millis,
-            },
-            true,
-        ))
+        let value = value.take_if(|_| when == SetWhen::Always || live.is_none());
+        Ok(store_or_keep(value, expiry, now_millis))
     })
+}
+
+/// Stores the value if there is one, and says whether there is. What is not stored stays with the
+/// caller, and is dropped where no lock is held.
+fn store_or_keep(value: Option<Value>, expiry: Expiry, now_millis: u64) -> (Change, bool) {
+    match value {
+        Some(value) => {
+            let deadline = Deadline::of(expiry, now_millis);
+            (Change::Store(Entry { value, deadline }), true)
+        }
+        None => (Change::Keep, false),
+    }
 }
 
 /// Removes the entry. True if it was a live one.
 fn remove(store: &Store, key: &str) -> Result<bool> {
     store.update(key, |live, _| Ok((Change::Remove, live.is_some())))
 }
-
-/// The decimal text of `i64::MIN`.
-const LONGEST_INTEGER: usize = 20;
 
 /// What Redis' `INCRBY` takes for an integer: digits without a leading zero, behind a minus sign
 /// at most. Whatever does not come back as it was is not canonical.

@@ -16,7 +16,7 @@ pub enum EvictionPolicy {
     TinyLfu,
 }
 
-/// The bounds of a store, and how they become the one weight that moka knows.
+/// The bounds of a store, and how they become one weight.
 ///
 /// Each entry takes up a share of the room: `1 / max_entries` of it, or `bytes / max_bytes` if
 /// that is more. The shares never add up to more than the whole, so neither bound is ever passed;
@@ -41,7 +41,7 @@ impl Bounds {
         let entry_weight = match max_bytes {
             // No entry weighs more than another.
             None => 1,
-            // As fine as moka's 32 bits for one entry, which may take up all the room, allow.
+            // As fine as 32 bits for one entry, which may take up all the room, allow.
             Some(_) => match u32::try_from(max_entries) {
                 Ok(max_entries) => u32::MAX / max_entries,
                 Err(_) => {
@@ -58,6 +58,10 @@ impl Bounds {
             max_bytes,
             entry_weight,
         })
+    }
+
+    pub(crate) fn max_entries(self) -> u64 {
+        self.max_entries
     }
 
     /// The weight that fills the room.

@@ -1,8 +1,11 @@
 //! The clock that decides what has expired: monotonic, or moved by hand in tests.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use maestro_cache_core::Expiry;
+
+use crate::sync::{AtomicU64, Ordering};
 
 /// A clock that a test moves: it stands still otherwise, or runs as real time does.
 ///
@@ -71,6 +74,10 @@ fn millis_since(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Where a clock ends that a test moves too far: so early that every deadline still fits into 64 bits, and
+/// none is the one that does not come.
+const LAST_MILLIS: u64 = Expiry::MAX_MILLIS;
+
 /// What the store asks for the time, in milliseconds since some start.
 #[derive(Debug)]
 pub(crate) enum Clock {
@@ -85,9 +92,10 @@ impl Clock {
     }
 
     pub(crate) fn now_millis(&self) -> u64 {
-        match self {
+        let now = match self {
             Self::Monotonic(start) => millis_since(*start),
             Self::Manual(clock) => clock.now_millis(),
-        }
+        };
+        now.min(LAST_MILLIS)
     }
 }

@@ -3,36 +3,43 @@
 use maestro_cache_core::{Expiry, Value};
 
 /// A value and the time at which it is gone.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) value: Value,
-    pub(crate) deadline: Option<Deadline>,
+    pub(crate) deadline: Deadline,
 }
 
-/// When an entry is gone, and which writing of the key said so: two writes may name the same time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Deadline {
-    pub(crate) at_millis: u64,
-    pub(crate) id: u64,
-}
+/// When an entry is gone: a millisecond of the store's clock, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Deadline(u64);
 
 impl Deadline {
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
+    /// The deadline of an entry that is written now with this expiry.
+    pub(crate) fn of(expiry: Expiry, now_millis: u64) -> Self {
+        match expiry {
+            Expiry::Never => Self::NEVER,
+            // Both are half of the range at most, so this is no `NEVER`.
+            Expiry::AfterMillis(millis) => Self(now_millis.saturating_add(millis.get())),
+        }
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn at(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// The millisecond; that of `NEVER` does not come.
+    pub(crate) fn at_millis(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn is_never(self) -> bool {
+        self == Self::NEVER
+    }
+
     pub(crate) fn has_passed(self, now_millis: u64) -> bool {
-        now_millis >= self.at_millis
-    }
-}
-
-impl Entry {
-    pub(crate) fn is_live(&self, now_millis: u64) -> bool {
-        self.deadline
-            .is_none_or(|deadline| !deadline.has_passed(now_millis))
-    }
-}
-
-/// The time at which an entry with this expiry is gone, if it ever is.
-pub(crate) fn gone_at(expiry: Expiry, now_millis: u64) -> Option<u64> {
-    match expiry {
-        Expiry::Never => None,
-        Expiry::AfterMillis(millis) => Some(now_millis.saturating_add(millis.get())),
+        now_millis >= self.0
     }
 }

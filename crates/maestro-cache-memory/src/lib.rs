@@ -1,9 +1,9 @@
-//! The in-memory backend of maestro-cache: the contract of Redis in one process, on moka.
+//! The in-memory backend of maestro-cache: the contract of Redis in one process.
 //!
-//! For development, for tests and for services of a single instance. moka holds the entries and
-//! their order of use; deadlines, their clock and the serialization of writes are this crate's,
-//! since moka has no clock that tests can move, gives back what has expired, and lets writes of
-//! one key overtake each other. What an operation means stands in `maestro-cache-core`.
+//! For development, for tests and for services of a single instance. The entries, their order of
+//! use, their deadlines and the clock are this crate's own, so that the bound and the order are
+//! exact, tests can move time, and a value is dropped where it may call the cache. What an
+//! operation means stands in `maestro-cache-core`.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -22,12 +22,11 @@ mod backend;
 mod bounds;
 mod builder;
 mod clock;
-mod deadlines;
 mod entry;
-mod locks;
 mod settings;
 mod store;
 mod sweeper;
+mod sync;
 
 pub use backend::InMemoryCache;
 pub use bounds::EvictionPolicy;

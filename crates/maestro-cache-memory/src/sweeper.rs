@@ -62,7 +62,7 @@ fn sweep() {
             // reason to sweep nobody's store any more.
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 if let Some(store) = store.upgrade() {
-                    store.release_expired();
+                    store.release();
                 }
             }));
         }

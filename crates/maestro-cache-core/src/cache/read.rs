@@ -49,8 +49,9 @@ impl Cache {
     /// A hit costs the same whatever the size of the value. All who ask get the same `Arc`: do not
     /// change what is inside of it. Readers who come while the first one decodes may decode too,
     /// and get the first one's `Arc`. Where several types are read from one key, the first one is
-    /// kept and the others are decoded anew. What was decoded is dropped inside of the cache, when
-    /// the entry goes: its `Drop` must not call the cache.
+    /// kept and the others are decoded anew. What was decoded is dropped when the entry goes
+    /// and no reader holds it any more, by whichever call or thread that is: its `Drop` may call the
+    /// cache, and should be quick.
     ///
     /// # Examples
     ///

@@ -11,5 +11,6 @@
 mod bound;
 mod clear;
 mod contract;
+mod dropping;
 mod release;
 mod shared_values;
