@@ -226,16 +226,15 @@ impl CacheBackend for RedisCache {
     }
 
     fn get<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
-        match self.check([key.len()]) {
-            Ok(()) => self.ask(
-                context,
-                self.slot(key),
-                Intent::Read,
-                commands::keyed("GET", key),
-                Reply::value,
-            ),
-            Err(error) => error.into(),
+        if let Err(error) = self.check([key.len()]) {
+            return error.into();
         }
+        let deadline = Deadline::after(context.timeout());
+        let key = key.to_owned();
+        CacheFuture::pending(async move {
+            let _permit = self.inner.in_flight.enter()?;
+            self.inner.deployment.get(deadline, key).await?.value()
+        })
     }
 
     fn get_many<'a>(

@@ -21,7 +21,7 @@ pub(crate) enum Intent {
 
 impl Intent {
     /// What is known about the effect of a request that was sent and not answered.
-    fn outcome_unanswered(self) -> Outcome {
+    pub(crate) fn outcome_unanswered(self) -> Outcome {
         match self {
             Self::Read => Outcome::NotApplied,
             Self::Write => Outcome::Unknown,
@@ -30,7 +30,7 @@ impl Intent {
 }
 
 /// When a call has to be over.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Deadline(Instant);
 
 impl Deadline {
@@ -41,7 +41,6 @@ impl Deadline {
         Self(Instant::now() + timeout.min(Self::NEVER))
     }
 
-    #[cfg(feature = "cluster")]
     pub(crate) fn instant(self) -> Instant {
         self.0
     }
