@@ -87,21 +87,6 @@ impl Deployment {
         }
     }
 
-    /// Asks for the value of a key. On a cluster each goes on its own, since keys of a batch would
-    /// have to be of one slot.
-    pub(crate) async fn get(&self, deadline: Deadline, key: String) -> Result<Reply> {
-        match self {
-            Self::Server(gathering) => gathering.get(deadline, key).await,
-            #[cfg(feature = "cluster")]
-            Self::Cluster(cluster) => {
-                let slot = self.slot(key.as_bytes());
-                let get = commands::keyed("GET", &key);
-                let request = Request::Command(&get);
-                cluster.call(slot, deadline, Intent::Read, request).await
-            }
-        }
-    }
-
     /// Removes every selected key and counts those that were there.
     pub(crate) async fn clear(&self, deadline: Deadline, pattern: &Pattern) -> Result<u64> {
         match pattern.as_literal() {

@@ -18,7 +18,7 @@ pub(super) enum Answer {
 
 /// A key that is asked for, and its answer.
 pub(super) struct Ask {
-    pub(super) key: String,
+    pub(super) key: Box<str>,
     state: Mutex<State>,
 }
 
@@ -30,9 +30,9 @@ enum State {
 }
 
 impl Ask {
-    pub(super) fn new(key: String) -> Self {
+    pub(super) fn new(key: &str) -> Self {
         Self {
-            key,
+            key: key.into(),
             state: Mutex::new(State::Waiting(None)),
         }
     }

@@ -21,12 +21,12 @@ use crate::call::{Deadline, Intent, late};
 use crate::commands;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::server::{Server, no_runtime};
+use crate::server::Server;
 use ask::{Answer, Ask};
 use large::Large;
 
-/// So many go out at once and on their own.
-const ALONE: usize = 4;
+/// So many calls may be under way besides one that goes out on its own.
+const FEW: usize = 4;
 
 /// So many batches are under way before the next one waits until it is full.
 const BATCHES: usize = 2;
@@ -42,8 +42,6 @@ pub(crate) struct Gathering {
 }
 
 struct State {
-    /// How many are under way on their own.
-    alone: usize,
     /// Those that wait for the next batch.
     waiting: Vec<Waiting>,
     batches: usize,
@@ -57,18 +55,14 @@ struct Waiting {
     deadline: Deadline,
 }
 
-/// The place of one that is under way on its own; free again when it is dropped.
-struct Alone<'a>(&'a Gathering);
-
 /// The caller's side of one that waits; withdrawn when it is dropped.
-struct Together(Arc<Ask>);
+pub(crate) struct Together(Arc<Ask>);
 
 impl Gathering {
     pub(crate) fn new(server: Server) -> Arc<Self> {
         Arc::new(Self {
             server,
             state: Mutex::new(State {
-                alone: 0,
                 waiting: Vec::new(),
                 batches: 0,
                 runtime: None,
@@ -77,27 +71,8 @@ impl Gathering {
         })
     }
 
-    /// The reply to `GET` of the key.
-    pub(crate) async fn get(self: &Arc<Self>, deadline: Deadline, key: String) -> Result<Reply> {
-        let runtime = Handle::try_current().map_err(|_| no_runtime())?;
-        if let Some(_place) = self.may_go_alone(&key, &runtime) {
-            return self.get_alone(deadline, &key).await;
-        }
-        let together = self.go_together(deadline, key, &runtime);
-        let ask = &*together.0;
-        match timeout_at(deadline.instant(), ask.answer()).await {
-            Ok(Answer::Value(value)) => {
-                self.large.note(&ask.key, &value);
-                Ok(Reply::new(value, Intent::Read.outcome_unanswered()))
-            }
-            Ok(Answer::Failure(error)) => Err(error),
-            // What a batch cannot say, such as that a key holds a list, its own `GET` does.
-            Ok(Answer::None) => self.get_alone(deadline, &ask.key).await,
-            Err(_) => Err(late("the server did not answer within the deadline")),
-        }
-    }
-
-    async fn get_alone(&self, deadline: Deadline, key: &str) -> Result<Reply> {
+    /// The reply to `GET` of the key, which goes out on its own.
+    pub(crate) async fn get_alone(&self, deadline: Deadline, key: &str) -> Result<Reply> {
         let get = commands::keyed("GET", key);
         let request = Request::Command(&get);
         let reply = self.server.call(deadline, Intent::Read, request).await?;
@@ -105,24 +80,22 @@ impl Gathering {
         Ok(reply)
     }
 
-    fn may_go_alone(&self, key: &str, runtime: &Handle) -> Option<Alone<'_>> {
-        let mut state = self.state.lock();
-        let is_elsewhere = state.batches > 0 && state.runtime != Some(runtime.id());
-        let may = state.alone < ALONE || is_elsewhere || self.large.holds(key);
-        may.then(|| {
-            state.alone += 1;
-            Alone(self)
-        })
-    }
-
-    fn go_together(
+    /// Gathers a `GET` of the key, if so many others are under way that it pays.
+    pub(crate) fn join(
         self: &Arc<Self>,
         deadline: Deadline,
-        key: String,
-        runtime: &Handle,
-    ) -> Together {
-        let ask = Arc::new(Ask::new(key));
+        key: &str,
+        others: usize,
+    ) -> Option<Together> {
+        if others < FEW || self.large.holds(key) {
+            return None;
+        }
+        let runtime = Handle::try_current().ok()?;
         let mut state = self.state.lock();
+        if state.batches > 0 && state.runtime != Some(runtime.id()) {
+            return None;
+        }
+        let ask = Arc::new(Ask::new(key));
         state.waiting.push(Waiting {
             ask: Arc::clone(&ask),
             deadline,
@@ -137,13 +110,23 @@ impl Gathering {
         if begins {
             runtime.spawn(Batch::of(self).run());
         }
-        Together(ask)
+        Some(Together(ask))
     }
-}
 
-impl Drop for Alone<'_> {
-    fn drop(&mut self) {
-        self.0.state.lock().alone -= 1;
+    /// The reply of the batch to one that joined.
+    pub(crate) async fn reply(&self, deadline: Deadline, together: Together) -> Result<Reply> {
+        let ask = &*together.0;
+        match timeout_at(deadline.instant(), ask.answer()).await {
+            Ok(Answer::Value(value)) => {
+                self.large.note(&ask.key, &value);
+                Ok(Reply::new(value, Intent::Read.outcome_unanswered()))
+            }
+            Ok(Answer::Failure(error)) => Err(error),
+            // What a batch cannot say, such as that a key holds a list, its own `GET` does. That is
+            // rare, and its future is large.
+            Ok(Answer::None) => Box::pin(self.get_alone(deadline, &ask.key)).await,
+            Err(_) => Err(late("the server did not answer within the deadline")),
+        }
     }
 }
 
