@@ -100,7 +100,8 @@ impl Gathering {
             ask: Arc::clone(&ask),
             deadline,
         });
-        let begins = state.batches < BATCHES || state.waiting.len() >= FULL;
+        let is_full = state.waiting.len().is_multiple_of(FULL);
+        let begins = state.batches < BATCHES || is_full;
         if begins {
             state.batches += 1;
             state.runtime = Some(runtime.id());
