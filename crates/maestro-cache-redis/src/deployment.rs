@@ -83,7 +83,8 @@ impl Deployment {
         match self {
             Self::Server(gathering) => gathering.server.call(deadline, intent, request).await,
             #[cfg(feature = "cluster")]
-            Self::Cluster(cluster) => cluster.call(slot, deadline, intent, request).await,
+            // In a box, or the future of a call to one server would be as large.
+            Self::Cluster(cluster) => Box::pin(cluster.call(slot, deadline, intent, request)).await,
         }
     }
 
