@@ -21,7 +21,7 @@ pub(crate) enum Intent {
 
 impl Intent {
     /// What is known about the effect of a request that was sent and not answered.
-    fn outcome_unanswered(self) -> Outcome {
+    pub(crate) fn outcome_unanswered(self) -> Outcome {
         match self {
             Self::Read => Outcome::NotApplied,
             Self::Write => Outcome::Unknown,
@@ -30,7 +30,7 @@ impl Intent {
 }
 
 /// When a call has to be over.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Deadline(Instant);
 
 impl Deadline {
@@ -41,7 +41,6 @@ impl Deadline {
         Self(Instant::now() + timeout.min(Self::NEVER))
     }
 
-    #[cfg(feature = "cluster")]
     pub(crate) fn instant(self) -> Instant {
         self.0
     }
@@ -61,9 +60,7 @@ impl Server {
         let mut may_follow = self.follows_the_master();
         let mut spent = 0;
         loop {
-            let mut lease = within(deadline, self.lease_newer_than(spent))
-                .await
-                .inspect_err(|error| self.heed(error))?;
+            let mut lease = self.lease_within(deadline, spent).await?;
             match lease.exchange(deadline, intent, request).await {
                 Err(error) if may_repeat && error.kind() == ErrorKind::Unavailable => {
                     may_repeat = false;
@@ -85,9 +82,19 @@ impl Server {
         }
     }
 
-    /// A connection for several requests that belong together.
-    pub(crate) async fn lease_within(&self, deadline: Deadline) -> Result<Lease> {
-        within(deadline, self.lease()).await
+    /// A connection from a later attempt than that one, for one request or for several that belong
+    /// together. Mostly there is one, and the large future of those who wait is not made.
+    pub(crate) async fn lease_within(&self, deadline: Deadline, spent: u64) -> Result<Lease> {
+        // Tokio's timer panics without a runtime.
+        if Handle::try_current().is_err() {
+            return Err(no_runtime());
+        }
+        match self.lease_now(spent) {
+            Ok(Some(lease)) => Ok(lease),
+            _ => Box::pin(within(deadline, self.lease_newer_than(spent)))
+                .await
+                .inspect_err(|error| self.heed(error)),
+        }
     }
 }
 
@@ -96,10 +103,6 @@ async fn within(
     deadline: Deadline,
     connecting: impl Future<Output = Result<Lease>>,
 ) -> Result<Lease> {
-    // Tokio's timer panics without a runtime.
-    if Handle::try_current().is_err() {
-        return Err(no_runtime());
-    }
     match timeout_at(deadline.0, connecting).await {
         Ok(lease) => lease,
         Err(_) => Err(late("no connection to the server within the deadline")),

@@ -22,7 +22,7 @@ impl Server {
     pub(crate) async fn clear(&self, deadline: Deadline, pattern: &Pattern) -> Result<u64> {
         // All over one connection: a server that was restarted in between would read the cursor
         // in its own way, and leave keys behind. Then the connection breaks, and so does this.
-        let mut lease = self.lease_within(deadline).await?;
+        let mut lease = self.lease_within(deadline, 0).await?;
         let mut scan = Scan::new(pattern);
         loop {
             let step = scan.step();

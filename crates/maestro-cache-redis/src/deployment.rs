@@ -11,6 +11,7 @@ use crate::commands;
 #[cfg(feature = "sentinel")]
 use crate::connect::Sentinels;
 use crate::connect::Target;
+use crate::gather::Gathering;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::server::Server;
@@ -18,7 +19,7 @@ use crate::settings::{Servers, Settings};
 
 /// The servers behind a cache.
 pub(crate) enum Deployment {
-    Server(Server),
+    Server(Arc<Gathering>),
     #[cfg(feature = "cluster")]
     Cluster(Arc<Cluster>),
 }
@@ -43,7 +44,9 @@ impl Deployment {
         } = settings;
         let server = |target| Server::new(Arc::clone(&name), target, manner.clone(), links);
         Ok(match servers {
-            Servers::One(address) => Self::Server(server(Target::Address(address))?),
+            Servers::One(address) => {
+                Self::Server(Gathering::new(server(Target::Address(address))?))
+            }
             #[cfg(feature = "sentinel")]
             Servers::Sentinels {
                 sentinels,
@@ -51,7 +54,7 @@ impl Deployment {
                 manner,
             } => {
                 let sentinels = Sentinels::new(sentinels, service, manner, links.connect_timeout);
-                Self::Server(server(Target::Master(sentinels))?)
+                Self::Server(Gathering::new(server(Target::Master(sentinels))?))
             }
             #[cfg(feature = "cluster")]
             Servers::Cluster(seeds) => Self::Cluster(Cluster::new(name, seeds, manner, links)),
@@ -78,9 +81,10 @@ impl Deployment {
         request: Request<'_>,
     ) -> Result<Reply> {
         match self {
-            Self::Server(server) => server.call(deadline, intent, request).await,
+            Self::Server(gathering) => gathering.server.call(deadline, intent, request).await,
             #[cfg(feature = "cluster")]
-            Self::Cluster(cluster) => cluster.call(slot, deadline, intent, request).await,
+            // In a box, or the future of a call to one server would be as large.
+            Self::Cluster(cluster) => Box::pin(cluster.call(slot, deadline, intent, request)).await,
         }
     }
 
@@ -98,7 +102,7 @@ impl Deployment {
             }
             Some(_) => Ok(0),
             None => match self {
-                Self::Server(server) => server.clear(deadline, pattern).await,
+                Self::Server(gathering) => gathering.server.clear(deadline, pattern).await,
                 #[cfg(feature = "cluster")]
                 Self::Cluster(cluster) => cluster.clear(deadline, pattern).await,
             },
@@ -108,7 +112,7 @@ impl Deployment {
     /// Asks the server, or each master of the cluster, whether it answers.
     pub(crate) async fn ping(&self, deadline: Deadline) -> Result<()> {
         match self {
-            Self::Server(server) => server.ping(deadline).await,
+            Self::Server(gathering) => gathering.server.ping(deadline).await,
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.ping(deadline).await,
         }
@@ -116,7 +120,7 @@ impl Deployment {
 
     pub(crate) fn close(&self) {
         match self {
-            Self::Server(server) => server.close(),
+            Self::Server(gathering) => gathering.server.close(),
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.close(),
         }

@@ -13,7 +13,17 @@ pub(crate) struct InFlight {
 
 /// The place of one call; free again when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Permit<'a>(&'a InFlight);
+pub(crate) struct Permit<'a> {
+    calls: &'a InFlight,
+    /// How many others there were at its beginning.
+    others: usize,
+}
+
+impl Permit<'_> {
+    pub(crate) fn others(&self) -> usize {
+        self.others
+    }
+}
 
 impl InFlight {
     pub(crate) fn new(most: usize) -> Self {
@@ -24,9 +34,13 @@ impl InFlight {
     }
 
     pub(crate) fn enter(&self) -> Result<Permit<'_>> {
-        let permit = Permit(self);
+        let others = self.now.fetch_add(1, Ordering::Relaxed);
         // One that is refused is counted for a moment too; at the bound that makes no difference.
-        if self.now.fetch_add(1, Ordering::Relaxed) >= self.most {
+        let permit = Permit {
+            calls: self,
+            others,
+        };
+        if others >= self.most {
             return Err(Error::new(
                 ErrorKind::Rejected,
                 "as many calls as may be under way already wait for the server; find out why it is \
@@ -39,7 +53,7 @@ impl InFlight {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::Relaxed);
+        self.calls.now.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -16,6 +16,7 @@ mod cluster;
 mod commands;
 mod connect;
 mod deployment;
+mod gather;
 mod in_flight;
 mod limit;
 mod lost;

@@ -90,6 +90,24 @@ impl Reply {
         }
     }
 
+    pub(crate) fn as_value(&self) -> &redis::Value {
+        &self.value
+    }
+
+    /// The values of so many keys, where there is one: nothing is said of a key that is missing or
+    /// holds another type, and nothing of any if the server refused.
+    pub(crate) fn values_of(self, keys: usize) -> Vec<Option<redis::Value>> {
+        match self.value {
+            redis::Value::Array(values) if values.len() == keys => values
+                .into_iter()
+                .map(|value| {
+                    Some(value).filter(|value| matches!(value, redis::Value::BulkString(_)))
+                })
+                .collect(),
+            _ => vec![None; keys],
+        }
+    }
+
     /// The value of a key, or none.
     pub(crate) fn value(self) -> Result<Option<Value>> {
         match self.value {

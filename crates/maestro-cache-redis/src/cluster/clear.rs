@@ -70,7 +70,7 @@ impl Cluster {
         removed: &mut u64,
     ) -> Result<()> {
         // All over one connection: a cursor is of no use to another server in its place.
-        let mut lease = node.server.lease_within(deadline).await?;
+        let mut lease = node.server.lease_within(deadline, 0).await?;
         let mut scan = Scan::new(pattern);
         while !scan.is_over() {
             let step = scan.look();

@@ -4,12 +4,15 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
+
+/// So many calls under way on one link are worth waiting for.
+const CROWD: usize = 4;
 
 /// What is known of the life of a link: when it was last heard, and since when it owes an answer.
 ///
@@ -28,6 +31,17 @@ pub(crate) struct Pulse {
     /// When the silence began for which the link was doubted last. The next byte ends the silence,
     /// and the doubt with it.
     doubted: AtomicU64,
+    /// How many calls wait for an answer.
+    calls: AtomicUsize,
+}
+
+/// A call that waits for an answer, until this is dropped.
+pub(crate) struct Call<'a>(&'a Pulse);
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Pulse {
@@ -38,6 +52,7 @@ impl Pulse {
             heard: AtomicU64::new(0),
             timeouts: AtomicU32::new(0),
             doubted: AtomicU64::new(0),
+            calls: AtomicUsize::new(0),
         }
     }
 
@@ -80,6 +95,11 @@ impl Pulse {
         Some(Duration::from_millis(silent))
     }
 
+    pub(crate) fn call(&self) -> Call<'_> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Call(self)
+    }
+
     /// Doubts the link for as long as its present silence lasts.
     pub(crate) fn doubt(&self) {
         let since = self.owes_since.load(Ordering::Relaxed);
@@ -105,6 +125,8 @@ pub(super) struct Watched<S> {
     pulse: Arc<Pulse>,
     /// The last write had to wait, so that the next one shows that the peer still reads.
     was_blocked: bool,
+    /// The next write has waited for others already.
+    gave_way: bool,
 }
 
 impl<S> Watched<S> {
@@ -114,6 +136,7 @@ impl<S> Watched<S> {
             stream,
             pulse: Arc::clone(&pulse),
             was_blocked: false,
+            gave_way: false,
         };
         (watched, pulse)
     }
@@ -131,6 +154,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
             self.pulse.heard();
         }
         read
+    }
+}
+
+impl<S> Watched<S> {
+    /// Whether to let other tasks run before the next write. With many calls under way some of them are
+    /// about to send as well, and what they send goes into the same packet: writing costs more than
+    /// anything else about a small request. With few, nobody waits.
+    fn gives_way(&mut self, context: &Context<'_>) -> bool {
+        let is_crowded = self.pulse.calls.load(Ordering::Relaxed) >= CROWD;
+        self.gave_way = is_crowded && !self.gave_way;
+        if self.gave_way {
+            context.waker().wake_by_ref();
+        }
+        self.gave_way
     }
 }
 
@@ -155,6 +192,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.gives_way(context) {
+            return Poll::Pending;
+        }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.after_write(&written);
         written
@@ -165,6 +205,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.gives_way(context) {
+            return Poll::Pending;
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.after_write(&written);
         written

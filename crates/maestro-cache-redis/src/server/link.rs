@@ -157,6 +157,7 @@ impl Lease {
     /// means that the connection is lost.
     pub(crate) async fn send(&mut self, request: Request<'_>) -> Result<redis::Value> {
         let commands = &mut self.commands;
+        let _call = self.link.driver.pulse().call();
         let answer = async {
             match request {
                 Request::Command(command) => commands.send_packed_command(command).await,

@@ -130,16 +130,12 @@ impl Server {
         })
     }
 
-    /// A connection, by turns. Where there is none yet, this waits for one; while the server is
-    /// down, it fails at once with the cause.
+    /// A connection, by turns, from a later attempt than that one, or any if none can be made. Where
+    /// there is none yet, this waits for one; while the server is down, it fails at once with the
+    /// cause.
     ///
     /// Connecting is none of the caller's business: it goes on when the caller goes away, and all
     /// who wait share one attempt.
-    pub(crate) async fn lease(&self) -> Result<Lease> {
-        self.lease_newer_than(0).await
-    }
-
-    /// A connection from a later attempt than that one, or any if none can be made.
     ///
     /// When one breaks, the others often do in the same moment, and it takes another one to be found
     /// out: so a call that is repeated goes over a new one.
@@ -164,7 +160,8 @@ impl Server {
         }
     }
 
-    fn lease_now(&self, attempt: u64) -> Result<Option<Lease>> {
+    /// One that is there, or nothing if there is reason to wait for one.
+    pub(crate) fn lease_now(&self, attempt: u64) -> Result<Option<Lease>> {
         let shared = &self.shared;
         let state = shared.state.lock();
         if state.is_closed {
