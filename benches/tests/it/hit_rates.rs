@@ -83,7 +83,6 @@ fn mokas(policy: moka::policy::EvictionPolicy) -> f64 {
 }
 
 fn no_worse(ours: f64, mokas: f64) {
-    println!("{ours:.2} of 100 hit, {mokas:.2} in moka");
     assert!(
         ours > mokas - 1.0,
         "{ours:.2} of 100, and {mokas:.2} in moka"
