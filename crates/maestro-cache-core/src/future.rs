@@ -58,6 +58,16 @@ impl<'a, T> CacheFuture<'a, T> {
     }
 }
 
+impl<'a, T> CacheFuture<'a, T> {
+    /// The answer, if it is there already; otherwise the future that waits for it.
+    pub(crate) fn into_ready(self) -> std::result::Result<Result<T>, Self> {
+        match self.0 {
+            State::Ready(Some(answer)) => Ok(answer),
+            state => Err(Self(state)),
+        }
+    }
+}
+
 impl<T> From<Result<T>> for CacheFuture<'_, T> {
     fn from(result: Result<T>) -> Self {
         Self::ready(result)

@@ -10,24 +10,54 @@ use tracing::field::Empty;
 use super::Shared;
 use crate::{CacheBackend, CacheFuture, CallContext, Error, Operation, Result, key};
 
+/// How an operation has begun.
+pub(super) enum Started<'a, A, F, T> {
+    /// It is over: the backend knew the answer, as memory does, and nobody listens to spans.
+    Done(Result<T>),
+    Running(Running<'a, A, F>),
+}
+
 impl Shared {
     /// Runs an operation: `call` asks the backend, `finish` makes the result of its answer.
     ///
     /// The key, if the operation has one, is checked, and `call` gets it with its prefix; without
-    /// one `call` gets an empty text. To be called when the operation's own future is polled
-    /// first, not earlier: a backend may do its work in the call.
-    pub(super) fn run<'a, A, F, T>(
+    /// one `call` gets an empty text.
+    pub(super) async fn run<'a, A, F, T>(
         &'a self,
         operation: Operation,
         key: Option<&'a str>,
         call: impl FnOnce(&'a dyn CacheBackend, CallContext, &str) -> CacheFuture<'a, A>,
         finish: F,
-    ) -> Running<'a, A, F>
+    ) -> Result<T>
+    where
+        F: FnOnce(A) -> Result<T>,
+    {
+        let running = match self.start(operation, key, call, finish) {
+            Started::Done(result) => return result,
+            Started::Running(running) => running,
+        };
+        running.await
+    }
+
+    /// Begins an operation. To be called when its own future is polled first, not earlier: a backend
+    /// may do its work in the call.
+    pub(super) fn start<'a, A, F, T>(
+        &'a self,
+        operation: Operation,
+        key: Option<&'a str>,
+        call: impl FnOnce(&'a dyn CacheBackend, CallContext, &str) -> CacheFuture<'a, A>,
+        finish: F,
+    ) -> Started<'a, A, F, T>
     where
         F: FnOnce(A) -> Result<T>,
     {
         let backend = &*self.backend;
         let context = CallContext::new(self.timeout);
+        let begin = || match key.map(|key| key::check(key).map(|()| key)) {
+            None => call(backend, context, ""),
+            Some(Ok(key)) => key::with_stored(&self.prefix, key, |key| call(backend, context, key)),
+            Some(Err(error)) => error.into(),
+        };
         let span = tracing::debug_span!(
             target: "maestro_cache",
             "cache",
@@ -36,19 +66,27 @@ impl Shared {
             key,
             error = Empty,
         );
-        let future = span.in_scope(|| match key.map(|key| key::check(key).map(|()| key)) {
-            None => call(backend, context, ""),
-            Some(Ok(key)) => key::with_stored(&self.prefix, key, |key| call(backend, context, key)),
-            Some(Err(error)) => error.into(),
-        });
-        Running {
+        let future = if span.is_disabled() {
+            match begin().into_ready() {
+                Ok(answer) => {
+                    let result = answer.and_then(finish);
+                    return Started::Done(
+                        result.map_err(|error| error.in_context(operation, key, backend.name())),
+                    );
+                }
+                Err(future) => future,
+            }
+        } else {
+            span.in_scope(begin)
+        };
+        Started::Running(Running {
             operation,
             key,
             backend,
             span,
             future,
             finish: Some(finish),
-        }
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::command::{
     AddCommand, CompareAndSetCommand, IncrementCommand, SetCommand, SetManyCommand, WriteCommand,
 };
-use super::run::Running;
+use super::run::{Running, Started};
 use super::{Cache, Shared};
 use crate::{Operation, Result, Ttl, key};
 
@@ -319,7 +319,7 @@ impl<'a, C: WriteCommand> Unpin for WriteFuture<'a, C> {}
 impl<'a, C: WriteCommand> Future for WriteFuture<'a, C> {
     type Output = Result<C::Output>;
 
-    #[allow(clippy::panic)] // Only for a caller who polls on after a panic of the backend.
+    #[allow(clippy::panic)] // Only for a caller who polls on after it was ready.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let State::Waiting(write) = &mut self.0 {
             let Some(Write {
@@ -329,17 +329,22 @@ impl<'a, C: WriteCommand> Future for WriteFuture<'a, C> {
                 ttl,
             }) = write.take()
             else {
-                panic!("`WriteFuture` polled after a panic");
+                panic!("`WriteFuture` polled after completion");
             };
-            self.0 = State::Running(shared.run(
+            let finish: Finish<C> = |answer| Ok(C::finish(answer));
+            let started = shared.start(
                 command.operation(),
                 key,
                 |backend, context, key| match ttl.resolve(shared.default_expiry) {
                     Ok(expiry) => command.call(backend, context, key, expiry),
                     Err(error) => error.into(),
                 },
-                |answer| Ok(C::finish(answer)),
-            ));
+                finish,
+            );
+            match started {
+                Started::Done(result) => return Poll::Ready(result),
+                Started::Running(running) => self.0 = State::Running(running),
+            }
         }
         match &mut self.0 {
             State::Running(running) => Pin::new(running).poll(context),

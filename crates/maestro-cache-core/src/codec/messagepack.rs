@@ -1,9 +1,11 @@
 //! MessagePack with field names, and top-level integers as decimal text.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use rmp_serde::{decode, encode};
-use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Serialize};
 
 use super::decimal::{DecimalDeserializer, DecimalText, OrDecimal};
 
@@ -11,23 +13,33 @@ use super::decimal::{DecimalDeserializer, DecimalText, OrDecimal};
 /// one: such bytes are decimal text.
 const FIRST_BEYOND_FIXINT: u8 = 0x80;
 
-/// Room for a small struct; the buffer grows for larger values.
-const USUAL_SIZE_BYTES: usize = 128;
+/// Values up to this size are encoded in a buffer that the thread keeps, and copied out of it: that
+/// is cheaper than to let a new one grow, or to cut one to size.
+const SMALL_BYTES: usize = 4096;
+
+thread_local! {
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// Values may be nested this deep, as in JSON. Deeper bytes, which only somebody else can have
 /// written, are an error and not the end of the stack.
 const MAX_DEPTH: usize = 128;
 
 pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, encode::Error> {
-    let mut buffer = Vec::with_capacity(USUAL_SIZE_BYTES);
+    // Taken away meanwhile: a value that encodes another one while it is encoded finds an empty one.
+    let mut buffer = BUFFER.take();
+    buffer.clear();
     let mut decimal: Option<DecimalText> = None;
     let mut inner = rmp_serde::Serializer::new(&mut buffer).with_struct_map();
     value.serialize(OrDecimal::new(&mut inner, &mut decimal))?;
-    Ok(match decimal {
+    let bytes = match decimal {
         Some(decimal) => Bytes::copy_from_slice(decimal.as_bytes()),
         // Boxed, so that a stored value holds on to no more than its own bytes.
-        None => buffer.into_boxed_slice().into(),
-    })
+        None if buffer.len() > SMALL_BYTES => return Ok(buffer.into_boxed_slice().into()),
+        None => Bytes::copy_from_slice(&buffer),
+    };
+    BUFFER.set(buffer);
+    Ok(bytes)
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, decode::Error> {
@@ -39,14 +51,13 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, decode::Err
             .ok_or_else(|| decode::Error::custom("neither MessagePack nor a decimal integer"))?;
         return T::deserialize(decimal);
     }
-    let mut rest = bytes;
-    let mut deserializer = rmp_serde::Deserializer::new(&mut rest);
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
     deserializer.set_max_depth(MAX_DEPTH);
     let value = T::deserialize(&mut deserializer)?;
-    if rest.is_empty() {
-        Ok(value)
-    } else {
-        Err(decode::Error::custom("more bytes than one value"))
+    // It does not say how far it came. Behind the last byte there is no marker to be read.
+    match <()>::deserialize(&mut deserializer) {
+        Err(decode::Error::InvalidMarkerRead(_)) => Ok(value),
+        _ => Err(decode::Error::custom("more bytes than one value")),
     }
 }
 
@@ -56,7 +67,6 @@ mod tests {
     use std::fmt::Debug;
 
     use proptest::prelude::*;
-    use serde::Deserialize;
 
     use super::*;
 
