@@ -30,6 +30,7 @@ pub struct CallContext {
 impl CallContext {
     /// The context of a call that has to be over after `timeout`.
     #[must_use]
+    #[inline]
     pub fn new(timeout: Duration) -> Self {
         Self { timeout }
     }
@@ -37,6 +38,7 @@ impl CallContext {
     /// The total time the call may take: waiting for a connection, connecting and retrying
     /// included. It starts when the backend's method is called.
     #[must_use]
+    #[inline]
     pub fn timeout(self) -> Duration {
         self.timeout
     }

@@ -8,6 +8,7 @@ use crate::{Error, ErrorKind, Result};
 const ON_STACK: usize = 192;
 
 /// Checks what can be wrong with a key, before anything is sent.
+#[inline]
 pub(crate) fn check(key: &str) -> Result<()> {
     if key.is_empty() {
         return Err(Error::new(

@@ -80,6 +80,7 @@ impl Value {
     }
 
     /// The remembered value, if one of this type was decoded by this codec.
+    #[inline]
     pub(crate) fn recall<T: Send + Sync + 'static>(&self, codec: Codec) -> Option<Arc<T>> {
         let Repr::Remembering(value) = &self.0 else {
             return None;

@@ -4,8 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tracing::Span;
 use tracing::field::Empty;
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Span};
 
 use super::Shared;
 use crate::{CacheBackend, CacheFuture, CallContext, Error, Operation, Result, key};
@@ -58,15 +59,7 @@ impl Shared {
             Some(Ok(key)) => key::with_stored(&self.prefix, key, |key| call(backend, context, key)),
             Some(Err(error)) => error.into(),
         };
-        let span = tracing::debug_span!(
-            target: "maestro_cache",
-            "cache",
-            operation = operation.as_str(),
-            backend = backend.name(),
-            key,
-            error = Empty,
-        );
-        let future = if span.is_disabled() {
+        let (span, future) = if LevelFilter::current() < Level::DEBUG {
             match begin().into_ready() {
                 Ok(answer) => {
                     let result = answer.and_then(finish);
@@ -74,10 +67,19 @@ impl Shared {
                         result.map_err(|error| error.in_context(operation, key, backend.name())),
                     );
                 }
-                Err(future) => future,
+                Err(future) => (Span::none(), future),
             }
         } else {
-            span.in_scope(begin)
+            let span = tracing::debug_span!(
+                target: "maestro_cache",
+                "cache",
+                operation = operation.as_str(),
+                backend = backend.name(),
+                key,
+                error = Empty,
+            );
+            let future = span.in_scope(begin);
+            (span, future)
         };
         Started::Running(Running {
             operation,
