@@ -10,6 +10,7 @@ mod contract;
 mod errors;
 mod fakes;
 mod faults;
+mod gathering;
 mod log;
 mod patterns;
 mod runtimes;

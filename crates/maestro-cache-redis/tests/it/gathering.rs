@@ -1,0 +1,217 @@
+//! Concurrent reads go out together, and each caller sees only its own.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use maestro_cache_core::{Cache, ErrorKind};
+use maestro_cache_testkit::RedisServer;
+
+use crate::errors::{cache, cache_within};
+use crate::fakes::slowly;
+use crate::servers::ask;
+
+/// How often the server ran a command.
+fn calls(server: &RedisServer, command: &str) -> u64 {
+    let stats = ask(server, &["INFO", "commandstats"]);
+    let line = format!("cmdstat_{command}:calls=");
+    stats
+        .lines()
+        .find_map(|found| found.strip_prefix(&line)?.split(',').next()?.parse().ok())
+        .unwrap_or(0)
+}
+
+async fn with_numbers(cache: &Cache, count: i64) {
+    let numbers = (0..count).map(|number| (number.to_string(), number));
+    cache.set_many(numbers).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_reads_at_once_are_few_requests_and_each_gets_its_own_value() {
+    let server = RedisServer::builder().tcp().start();
+    let cache = cache(&server.url());
+    with_numbers(&cache, 300).await;
+    for _ in 0..20 {
+        let reads = (0..600_i64).map(|number| {
+            let cache = &cache;
+            async move { (number, cache.get::<i64>(&number.to_string()).await.unwrap()) }
+        });
+        for (number, value) in join_all(reads).await {
+            assert_eq!(value, (number < 300).then_some(number));
+        }
+    }
+    // Half of the keys are missing, which a batch leaves to a request of their own.
+    let (alone, together) = (calls(&server, "get"), calls(&server, "mget"));
+    assert!(alone < 8_000, "{alone} GET for 12 000 reads");
+    assert!((1..1_500).contains(&together), "{together} MGET");
+}
+
+#[tokio::test]
+async fn few_reads_at_once_go_out_on_their_own() {
+    let server = RedisServer::builder().tcp().start();
+    let cache = cache(&server.url());
+    with_numbers(&cache, 10).await;
+    for _ in 0..50 {
+        let reads = (0..4_i64).map(|number| cache.get_owned(number));
+        join_all(reads).await;
+    }
+    assert_eq!(calls(&server, "get"), 200);
+    assert_eq!(calls(&server, "mget"), 0);
+}
+
+trait GetOwned {
+    async fn get_owned(&self, number: i64);
+}
+
+impl GetOwned for Cache {
+    async fn get_owned(&self, number: i64) {
+        let value = self.get::<i64>(&number.to_string()).await.unwrap();
+        assert_eq!(value, Some(number));
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_one_key_is_wrong_for_its_caller_alone() {
+    let server = RedisServer::builder().tcp().start();
+    let rules = [
+        "ACL", "SETUSER", "u", "on", ">p", "~[0-9]*", "~list", "+@all",
+    ];
+    assert!(!server.ask(&rules).is_error());
+    let cache = cache(&server.url().replace("redis://", "redis://u:p@"));
+    with_numbers(&cache, 100).await;
+    ask(&server, &["LPUSH", "list", "element"]);
+    for other in ["list", "forbidden"] {
+        let kind = match other {
+            "list" => ErrorKind::WrongType,
+            _ => ErrorKind::PermissionDenied,
+        };
+        let reads = (0..200_i64).map(|number| {
+            let cache = &cache;
+            async move {
+                let key = match number % 2 {
+                    0 => (number / 2).to_string(),
+                    _ => other.to_owned(),
+                };
+                (number, cache.get::<i64>(&key).await)
+            }
+        });
+        for (number, value) in join_all(reads).await {
+            match number % 2 {
+                0 => assert_eq!(value.unwrap(), Some(number / 2)),
+                _ => assert_eq!(value.unwrap_err().kind(), kind),
+            }
+        }
+    }
+    assert!(calls(&server, "mget") > 0);
+}
+
+#[tokio::test]
+async fn each_call_of_a_batch_has_its_own_deadline() {
+    let server = RedisServer::builder().tcp().start();
+    with_numbers(&cache(&server.url()), 100).await;
+    let url = slowly(server.port().unwrap(), |_| Some(Duration::from_millis(200))).await;
+    let patient = cache(&url);
+    let hasty = patient.with_timeout(Duration::from_millis(40));
+    let reads = (0..100_i64).map(|number| {
+        let cache = if number % 2 == 0 { &patient } else { &hasty };
+        async move { (number, cache.get::<i64>(&number.to_string()).await) }
+    });
+    for (number, value) in join_all(reads).await {
+        match number % 2 {
+            0 => assert_eq!(value.unwrap(), Some(number)),
+            _ => assert_eq!(value.unwrap_err().kind(), ErrorKind::Timeout),
+        }
+    }
+}
+
+#[tokio::test]
+async fn callers_who_leave_disturb_no_others() {
+    let server = RedisServer::builder().tcp().start();
+    let cache = cache(&server.url());
+    with_numbers(&cache, 100).await;
+    for _ in 0..50 {
+        let mut stay = Vec::new();
+        let mut leave = Vec::new();
+        for number in 0..100_i64 {
+            let mut read = cache.get_owned(number).boxed_local();
+            assert!((&mut read).now_or_never().is_none());
+            if number % 3 == 0 {
+                &mut stay
+            } else {
+                &mut leave
+            }
+            .push(read);
+        }
+        drop(leave);
+        join_all(stay).await;
+    }
+}
+
+#[tokio::test]
+async fn reads_are_asked_again_when_the_connection_of_their_batch_breaks() {
+    let server = RedisServer::builder().tcp().start();
+    let cache = cache(&server.url());
+    with_numbers(&cache, 100).await;
+    for _ in 0..10 {
+        let reads = join_all((0..100_i64).map(|number| cache.get_owned(number)));
+        let kill = async {
+            tokio::task::yield_now().await;
+            let _ = server.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        };
+        tokio::join!(reads, kill);
+    }
+}
+
+#[tokio::test]
+async fn keys_with_large_values_go_out_on_their_own_once_they_are_known() {
+    let server = RedisServer::builder().tcp().start();
+    let cache = cache(&server.url());
+    let large = vec![7; 100_000];
+    for number in 0..20 {
+        let key = number.to_string();
+        cache.set_bytes(&key, large.clone()).await.unwrap();
+        cache.get_bytes(&key).await.unwrap();
+    }
+    let before = calls(&server, "get");
+    for _ in 0..10 {
+        let keys: Vec<_> = (0..20).map(|number| number.to_string()).collect();
+        let reads = keys.iter().map(|key| cache.get_bytes(key));
+        for value in join_all(reads).await {
+            assert_eq!(value.unwrap().unwrap().len(), large.len());
+        }
+    }
+    assert_eq!(calls(&server, "get") - before, 200);
+    assert_eq!(calls(&server, "mget"), 0);
+}
+
+#[test]
+fn a_runtime_that_ends_takes_no_reads_of_others_with_it() {
+    let server = RedisServer::builder().tcp().start();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let other = runtime();
+    let cache = cache_within(&server.url(), Duration::from_secs(30));
+    other.block_on(with_numbers(&cache, 100));
+    for _ in 0..10 {
+        let first = runtime();
+        // They have begun, and some wait for a batch that this runtime will not run any more.
+        let mut reads: Vec<_> = (0..100_i64)
+            .map(|number| cache.get_owned(number).boxed_local())
+            .collect();
+        {
+            let _inside = first.enter();
+            for read in &mut reads {
+                let _ = read.now_or_never();
+            }
+        }
+        drop(first);
+        other.block_on(async {
+            join_all((0..100_i64).map(|number| cache.get_owned(number))).await;
+        });
+        drop(reads);
+    }
+}
