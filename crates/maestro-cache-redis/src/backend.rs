@@ -234,6 +234,7 @@ impl CacheBackend for RedisCache {
             Err(error) => return error.into(),
         };
         // On a cluster each goes on its own, since the keys of a batch would have to be of one slot.
+        #[cfg_attr(not(feature = "cluster"), allow(irrefutable_let_patterns))]
         if let Deployment::Server(gathering) = &self.inner.deployment {
             let deadline = Deadline::after(context.timeout());
             if let Some(together) = gathering.join(deadline, key, permit.others()) {

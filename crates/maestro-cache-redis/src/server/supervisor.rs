@@ -205,8 +205,12 @@ impl Shared {
                 continue;
             };
             let is_new = link.attempt() > judged;
+            let is_settled = link.is_settled(now);
+            if is_new && is_settled && !link.is_retired() {
+                breaker.settled();
+            }
             if link.is_broken() {
-                if is_new && !link.is_settled(now) {
+                if is_new && !is_settled {
                     useless = Some(lost::unanswered());
                 }
                 *place = None;
@@ -218,9 +222,6 @@ impl Shared {
                     useless = Some(lost::demoted());
                 }
                 continue;
-            }
-            if is_new && link.is_settled(now) {
-                breaker.settled();
             }
             if may_doubt && !link.is_doubted() && link.deserves_doubt(now, patience) {
                 link.doubt();

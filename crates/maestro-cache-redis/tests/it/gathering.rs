@@ -185,7 +185,7 @@ async fn keys_with_large_values_go_out_on_their_own_once_they_are_known() {
 }
 
 #[test]
-fn a_runtime_that_ends_takes_no_reads_of_others_with_it() {
+fn after_a_runtime_that_ended_reads_are_gathered_on_the_next_one() {
     let server = RedisServer::builder().tcp().start();
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
@@ -209,9 +209,11 @@ fn a_runtime_that_ends_takes_no_reads_of_others_with_it() {
             }
         }
         drop(first);
+        drop(reads);
+        let before = calls(&server, "mget");
         other.block_on(async {
             join_all((0..100_i64).map(|number| cache.get_owned(number))).await;
         });
-        drop(reads);
+        assert!(calls(&server, "mget") > before, "reads are gathered again");
     }
 }
