@@ -14,7 +14,7 @@ mod summary;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 // The model has to run the same each time.
@@ -113,6 +113,7 @@ impl Store {
     }
 
     /// The live value of the key. Counts as use.
+    #[inline]
     pub(crate) fn get(&self, key: &str) -> Option<Value> {
         let hashed = self.hashed(key);
         self.count_use(hashed);
@@ -387,7 +388,10 @@ impl Store {
     }
 
     fn hashed<'a>(&self, key: &'a str) -> Hashed<'a> {
-        let hash = self.hasher.hash_one(key);
+        let mut hasher = self.hasher.build_hasher();
+        // The bytes alone: what the hash of a `str` adds keeps parts of a tuple apart.
+        hasher.write(key.as_bytes());
+        let hash = hasher.finish();
         Hashed { key, hash }
     }
 
