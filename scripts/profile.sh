@@ -29,7 +29,7 @@ functions() { # no, or yes for inclusive
             $1 !~ /^[0-9]+$/ || $2 !~ /:/ { next }
             {
                 count = $1 + 0
-                sub(/^[0-9]+ +[^:]*:/, "")
+                sub(/^ *[0-9]+ +[^:]*:/, "")
                 sub(/ \[[^]]*\]$/, "")
                 if (inclusive == "no") counts[$0] += count
                 else if (count > counts[$0]) counts[$0] = count
@@ -43,7 +43,7 @@ functions() { # no, or yes for inclusive
         sort -rn | awk -F '\t' '
             { gsub(/\|/, "\\|", $3) }
             length($3) > 110 { $3 = substr($3, 1, 109) "…" }
-            NR <= 15 { printf "| %d | %s | `%s` |\n", $1, $2, $3 }'
+            NR <= 15 && $1 > 0 { printf "| %d | %s | `%s` |\n", $1, $2, $3 }'
 }
 
 echo "| instructions | share | function alone |"

@@ -229,29 +229,18 @@ impl CacheBackend for RedisCache {
         if let Err(error) = self.check([key.len()]) {
             return error.into();
         }
-        let permit = match self.inner.in_flight.enter() {
-            Ok(permit) => permit,
-            Err(error) => return error.into(),
-        };
-        // On a cluster each goes on its own, since the keys of a batch would have to be of one slot.
-        #[cfg_attr(not(feature = "cluster"), allow(irrefutable_let_patterns))]
-        if let Deployment::Server(gathering) = &self.inner.deployment {
-            let deadline = Deadline::after(context.timeout());
-            if let Some(together) = gathering.join(deadline, key, permit.others()) {
-                return CacheFuture::pending(async move {
-                    let _permit = permit;
-                    gathering.reply(deadline, together).await?.value()
-                });
+        match &self.inner.deployment {
+            Deployment::Server(gathering) => match self.inner.in_flight.enter() {
+                Ok(permit) => gathering.get(permit, Deadline::after(context.timeout()), key),
+                Err(error) => error.into(),
+            },
+            // Each goes on its own, since the keys of a batch would have to be of one slot.
+            #[cfg(feature = "cluster")]
+            Deployment::Cluster(_) => {
+                let get = commands::keyed("GET", key);
+                self.ask(context, self.slot(key), Intent::Read, get, Reply::value)
             }
-            let key: Box<str> = key.into();
-            return CacheFuture::pending(async move {
-                let _permit = permit;
-                gathering.get_alone(deadline, &key).await?.value()
-            });
         }
-        drop(permit);
-        let get = commands::keyed("GET", key);
-        self.ask(context, self.slot(key), Intent::Read, get, Reply::value)
     }
 
     fn get_many<'a>(

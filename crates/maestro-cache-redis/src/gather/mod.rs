@@ -11,7 +11,7 @@ mod large;
 
 use std::sync::Arc;
 
-use maestro_cache_core::Result;
+use maestro_cache_core::{CacheFuture, Result, Value};
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, Id};
 use tokio::task::yield_now;
@@ -19,6 +19,7 @@ use tokio::time::timeout_at;
 
 use crate::call::{Deadline, Intent, late};
 use crate::commands;
+use crate::in_flight::Permit;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::server::Server;
@@ -56,7 +57,7 @@ struct Waiting {
 }
 
 /// The caller's side of one that waits; withdrawn when it is dropped.
-pub(crate) struct Together(Arc<Ask>);
+struct Together(Arc<Ask>);
 
 impl Gathering {
     pub(crate) fn new(server: Server) -> Arc<Self> {
@@ -71,8 +72,29 @@ impl Gathering {
         })
     }
 
+    /// The value of the key. How it is asked for is decided here and now, so that the future of one that
+    /// joins a batch is small.
+    pub(crate) fn get<'a>(
+        self: &'a Arc<Self>,
+        permit: Permit<'a>,
+        deadline: Deadline,
+        key: &str,
+    ) -> CacheFuture<'a, Option<Value>> {
+        if let Some(together) = self.join(deadline, key, permit.others()) {
+            return CacheFuture::pending(async move {
+                let _permit = permit;
+                self.reply(deadline, together).await?.value()
+            });
+        }
+        let key: Box<str> = key.into();
+        CacheFuture::pending(async move {
+            let _permit = permit;
+            self.get_alone(deadline, &key).await?.value()
+        })
+    }
+
     /// The reply to `GET` of the key, which goes out on its own.
-    pub(crate) async fn get_alone(&self, deadline: Deadline, key: &str) -> Result<Reply> {
+    async fn get_alone(&self, deadline: Deadline, key: &str) -> Result<Reply> {
         let get = commands::keyed("GET", key);
         let request = Request::Command(&get);
         let reply = self.server.call(deadline, Intent::Read, request).await?;
@@ -81,12 +103,7 @@ impl Gathering {
     }
 
     /// Gathers a `GET` of the key, if so many others are under way that it pays.
-    pub(crate) fn join(
-        self: &Arc<Self>,
-        deadline: Deadline,
-        key: &str,
-        others: usize,
-    ) -> Option<Together> {
+    fn join(self: &Arc<Self>, deadline: Deadline, key: &str, others: usize) -> Option<Together> {
         if others < FEW || self.large.holds(key) {
             return None;
         }
@@ -115,7 +132,7 @@ impl Gathering {
     }
 
     /// The reply of the batch to one that joined.
-    pub(crate) async fn reply(&self, deadline: Deadline, together: Together) -> Result<Reply> {
+    async fn reply(&self, deadline: Deadline, together: Together) -> Result<Reply> {
         let ask = &*together.0;
         match timeout_at(deadline.instant(), ask.answer()).await {
             Ok(Answer::Value(value)) => {

@@ -83,26 +83,28 @@ fn swallows_the_first(server: &RedisServer) -> (tokio::runtime::Runtime, String)
     (between, format!("{url}&connect_timeout=60s"))
 }
 
-/// Polls once, which gets the call to where it waits for what the other runtime does.
-fn begin(runtime: &tokio::runtime::Runtime, call: &mut (impl Future + Unpin)) {
-    let _inside = runtime.enter();
-    assert!(call.now_or_never().is_none());
-}
-
-#[test]
-fn those_who_wait_for_a_runtime_that_ends_are_served_on_their_own() {
-    let server = RedisServer::builder().tcp().start();
-    let (_between, url) = swallows_the_first(&server);
-    let cache = cache(&url);
+/// A call waits for what another runtime does, and that runtime ends.
+fn serves_though_the_first_runtime_ends(cache: &Cache) {
     let (first, second) = (runtime(), runtime());
     let hasty = cache.with_timeout(Duration::from_millis(50));
     first
         .block_on(hasty.set("key", "value").into_future())
         .unwrap_err();
     let mut call = cache.set("key", "value").into_future().boxed();
-    begin(&second, &mut call);
+    {
+        // Polled once, it is where it waits.
+        let _inside = second.enter();
+        assert!((&mut call).now_or_never().is_none());
+    }
     drop(first);
     second.block_on(call).unwrap();
+}
+
+#[test]
+fn those_who_wait_for_a_runtime_that_ends_are_served_on_their_own() {
+    let server = RedisServer::builder().tcp().start();
+    let (_between, url) = swallows_the_first(&server);
+    serves_though_the_first_runtime_ends(&cache(&url));
 }
 
 #[test]
@@ -133,16 +135,7 @@ fn those_who_wait_for_the_map_of_a_runtime_that_ends_draw_it_on_their_own() {
     let cluster = maestro_cache_testkit::RedisCluster::start();
     let node = cluster.masters().into_iter().next().unwrap();
     let (_between, url) = swallows_the_first(cluster.server(node));
-    let cache = cache(&url.replace("redis://", "redis-cluster://"));
-    let (first, second) = (runtime(), runtime());
-    let hasty = cache.with_timeout(Duration::from_millis(50));
-    first
-        .block_on(hasty.set("key", "value").into_future())
-        .unwrap_err();
-    let mut call = cache.set("key", "value").into_future().boxed();
-    begin(&second, &mut call);
-    drop(first);
-    second.block_on(call).unwrap();
+    serves_though_the_first_runtime_ends(&cache(&url.replace("redis://", "redis-cluster://")));
 }
 
 #[test]
