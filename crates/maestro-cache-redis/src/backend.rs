@@ -11,7 +11,6 @@ use maestro_cache_core::{
     CacheBackend, CacheFuture, CallContext, Error, ErrorKind, Expiry, Pattern, Result, SetWhen,
     TimeToLive, Value,
 };
-use redis::Cmd;
 
 use crate::RedisCacheBuilder;
 use crate::call::{Deadline, Intent};
@@ -22,6 +21,8 @@ use crate::deployment::{Deployment, Slot};
 use crate::in_flight::InFlight;
 use crate::reply::Reply;
 use crate::request::Request;
+#[cfg(feature = "cluster")]
+use crate::resp::Command;
 use crate::scripts::{self, ScriptCall};
 use crate::settings::Settings;
 
@@ -150,7 +151,7 @@ impl RedisCache {
 
     /// The command over each key, with its slot.
     #[cfg(feature = "cluster")]
-    fn each(&self, name: &str, keys: &[&str]) -> Vec<(Slot, Cmd)> {
+    fn each(&self, name: &str, keys: &[&str]) -> Vec<(Slot, Command)> {
         keys.iter()
             .map(|key| (self.slot(key), commands::keyed(name, key)))
             .collect()
@@ -163,7 +164,7 @@ impl RedisCache {
         cluster: &'a Arc<Cluster>,
         context: CallContext,
         intent: Intent,
-        commands: Vec<(Slot, Cmd)>,
+        commands: Vec<(Slot, Command)>,
         finish: fn(Vec<Reply>) -> Result<T>,
     ) -> CacheFuture<'a, T> {
         let deadline = Deadline::after(context.timeout());
@@ -173,21 +174,21 @@ impl RedisCache {
         })
     }
 
-    /// Sends the command and makes the result of its reply.
+    /// Sends the request and makes the result of its reply.
     fn ask<'a, T: 'a>(
         &'a self,
         context: CallContext,
         slot: Slot,
         intent: Intent,
-        command: Cmd,
+        request: impl Into<Request>,
         finish: fn(Reply) -> Result<T>,
     ) -> CacheFuture<'a, T> {
         let deadline = Deadline::after(context.timeout());
+        let request = request.into();
         CacheFuture::pending(async move {
             let _permit = self.inner.in_flight.enter()?;
-            let request = Request::Command(&command);
             let deployment = &self.inner.deployment;
-            finish(deployment.call(slot, deadline, intent, request).await?)
+            finish(deployment.call(slot, deadline, intent, &request).await?)
         })
     }
 
@@ -196,23 +197,22 @@ impl RedisCache {
         &'a self,
         context: CallContext,
         slot: Slot,
-        (script, command): ScriptCall,
+        script: ScriptCall,
         finish: fn(Reply) -> Result<T>,
     ) -> CacheFuture<'a, T> {
         let deadline = Deadline::after(context.timeout());
         CacheFuture::pending(async move {
             let _permit = self.inner.in_flight.enter()?;
             let deployment = &self.inner.deployment;
-            let named = Request::Command(&command);
+            let request = script.by_digest();
             let mut reply = deployment
-                .call(slot, deadline, Intent::Write, named)
+                .call(slot, deadline, Intent::Write, &request)
                 .await?;
             if reply.is_unknown_script() {
                 // A refusal like this did nothing, so asking again is no second time.
-                let command = script.in_full(&command);
-                let in_full = Request::Command(&command);
+                let request = script.in_full();
                 reply = deployment
-                    .call(slot, deadline, Intent::Write, in_full)
+                    .call(slot, deadline, Intent::Write, &request)
                     .await?;
             }
             finish(reply)
@@ -230,10 +230,10 @@ impl CacheBackend for RedisCache {
             return error.into();
         }
         match &self.inner.deployment {
-            Deployment::Server(gathering) => match self.inner.in_flight.enter() {
-                Ok(permit) => gathering.get(permit, Deadline::after(context.timeout()), key),
-                Err(error) => error.into(),
-            },
+            Deployment::Server(_) => {
+                let get = Request::Get(key.into());
+                self.ask(context, Slot::ANY, Intent::Read, get, Reply::value)
+            }
             // Each goes on its own, since the keys of a batch would have to be of one slot.
             #[cfg(feature = "cluster")]
             Deployment::Cluster(_) => {
@@ -323,17 +323,8 @@ impl CacheBackend for RedisCache {
                     .try_for_each(|reply| reply.was_set().map(drop))
             });
         }
-        let deadline = Deadline::after(context.timeout());
-        let pipeline = commands::set_many(entries, expiry);
-        CacheFuture::pending(async move {
-            let _permit = self.inner.in_flight.enter()?;
-            let request = Request::Pipeline(&pipeline);
-            let deployment = &self.inner.deployment;
-            let reply = deployment
-                .call(Slot::ANY, deadline, Intent::Write, request)
-                .await?;
-            reply.transaction()
-        })
+        let sets = commands::set_many(entries, expiry);
+        self.ask(context, Slot::ANY, Intent::Write, sets, Reply::transaction)
     }
 
     fn delete<'a>(&'a self, context: CallContext, keys: &[&str]) -> CacheFuture<'a, u64> {

@@ -6,8 +6,10 @@ use maestro_cache_core::{Error, ErrorKind, Outcome, Result};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::driver::{Unanswered, Why};
+use crate::lost;
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::request::{Request, Weight};
 use crate::server::{Lease, Server, no_runtime};
 
 /// What a request does, and so what may be done when its answer is lost.
@@ -31,36 +33,48 @@ impl Intent {
 
 /// When a call has to be over.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Deadline(Instant);
+pub(crate) struct Deadline {
+    at: Instant,
+    began: Instant,
+}
 
 impl Deadline {
     /// So long that it never comes, and short enough for every clock.
     const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
     pub(crate) fn after(timeout: Duration) -> Self {
-        Self(Instant::now() + timeout.min(Self::NEVER))
+        let began = Instant::now();
+        Self {
+            at: began + timeout.min(Self::NEVER),
+            began,
+        }
     }
 
     pub(crate) fn instant(self) -> Instant {
-        self.0
+        self.at
+    }
+
+    /// When the call began.
+    pub(crate) fn began(self) -> Instant {
+        self.began
     }
 }
 
 impl Server {
-    /// Sends the request over the connection whose turn it is. A read whose connection breaks is
+    /// Sends the request over one of the connections. A read whose connection breaks is
     /// sent once more, over another one. So is a write that a replica refused, where there is a
     /// master to be found.
     pub(crate) async fn call(
         &self,
         deadline: Deadline,
         intent: Intent,
-        request: Request<'_>,
+        request: &Request,
     ) -> Result<Reply> {
         let mut may_repeat = intent == Intent::Read;
         let mut may_follow = self.follows_the_master();
         let mut spent = 0;
         loop {
-            let mut lease = self.lease_within(deadline, spent).await?;
+            let lease = self.lease_within(deadline, spent, request.weight()).await?;
             match lease.exchange(deadline, intent, request).await {
                 Err(error) if may_repeat && error.kind() == ErrorKind::Unavailable => {
                     may_repeat = false;
@@ -84,16 +98,22 @@ impl Server {
 
     /// A connection from a later attempt than that one, for one request or for several that belong
     /// together. Mostly there is one, and the large future of those who wait is not made.
-    pub(crate) async fn lease_within(&self, deadline: Deadline, spent: u64) -> Result<Lease> {
+    pub(crate) async fn lease_within(
+        &self,
+        deadline: Deadline,
+        spent: u64,
+        weight: Weight,
+    ) -> Result<Lease> {
         // Tokio's timer panics without a runtime.
-        if Handle::try_current().is_err() {
-            return Err(no_runtime());
-        }
-        match self.lease_now(spent) {
+        let runtime = Handle::try_current().map_err(|_| no_runtime())?;
+        match self.lease_now(spent, weight, &runtime) {
             Ok(Some(lease)) => Ok(lease),
-            _ => Box::pin(within(deadline, self.lease_newer_than(spent)))
-                .await
-                .inspect_err(|error| self.heed(error)),
+            _ => Box::pin(within(
+                deadline,
+                self.lease_newer_than(spent, weight, runtime),
+            ))
+            .await
+            .inspect_err(|error| self.heed(error)),
         }
     }
 }
@@ -103,7 +123,7 @@ async fn within(
     deadline: Deadline,
     connecting: impl Future<Output = Result<Lease>>,
 ) -> Result<Lease> {
-    match timeout_at(deadline.0, connecting).await {
+    match timeout_at(deadline.at, connecting).await {
         Ok(lease) => lease,
         Err(_) => Err(late("no connection to the server within the deadline")),
     }
@@ -114,22 +134,28 @@ impl Lease {
     ///
     /// A refusal of the server is an answer. An error means that none came: in time, or at all.
     pub(crate) async fn exchange(
-        &mut self,
+        &self,
         deadline: Deadline,
         intent: Intent,
-        request: Request<'_>,
+        request: &Request,
     ) -> Result<Reply> {
-        let sent = Instant::now();
-        if sent >= deadline.0 {
+        let now = Instant::now();
+        if now >= deadline.at {
             return Err(late("the deadline passed before anything was sent"));
         }
         let unanswered = intent.outcome_unanswered();
-        match timeout_at(deadline.0, self.send(request)).await {
-            Ok(Ok(value)) => Ok(Reply::new(value, unanswered)),
-            Ok(Err(error)) => Err(error.with_outcome(unanswered)),
-            Err(_) => {
-                self.timed_out();
-                Err(late("the server did not answer within the deadline").with_outcome(unanswered))
+        match self.send(now, deadline.at, request.clone()).await {
+            Ok(value) => Ok(Reply::new(value, unanswered)),
+            Err(Unanswered { why, was_sent }) => {
+                let error = match why {
+                    Why::Late => late("the server did not answer within the deadline"),
+                    Why::Lost(lost) => lost::request(&lost),
+                };
+                Err(if was_sent {
+                    error.with_outcome(unanswered)
+                } else {
+                    error
+                })
             }
         }
     }

@@ -1,13 +1,13 @@
 //! What errors mean: one table from the server's error codes to the kinds of the cache.
 //!
-//! The server's code decides, not the driver's own kinds, which lump many codes together. The
-//! server's words only help to tell apart what shares a code, and are never passed on: a server
-//! may quote what it was sent, which are values, and name the user.
+//! The server's code decides. Its words only help to tell apart what shares a code, and are never
+//! passed on: a server may quote what it was sent, which are values, and name the user.
 
 use std::fmt;
 
 use maestro_cache_core::{Error, ErrorKind};
-use redis::{ServerError, ServerErrorKind};
+
+use crate::resp::Refusal;
 
 /// A line of the table: the first one with this code and these words in the text holds.
 struct Line {
@@ -31,7 +31,7 @@ const fn line(
     }
 }
 
-pub(crate) const WRONG_LOGIN: &str =
+const WRONG_LOGIN: &str =
     "the server refused the user or the password; check the user info of the URL";
 const NOT_PERMITTED: &str =
     "the user may not run this command or touch this key; widen its rules with ACL SETUSER";
@@ -59,17 +59,16 @@ const TABLE: &[Line] = &[
         ErrorKind::Authentication,
         "the server has no password, and the URL has one; remove it",
     ),
+    line(
+        "NOPROTO",
+        "",
+        ErrorKind::Backend,
+        "the server does not speak RESP3; the cache needs Redis 6.2 or newer",
+    ),
     line("NOPERM", "", ErrorKind::PermissionDenied, NOT_PERMITTED),
     line(
         "ERR",
         "The user executing the script",
-        ErrorKind::PermissionDenied,
-        NOT_PERMITTED,
-    ),
-    // What refuses `SELECT` arrives without its own code.
-    line(
-        "ERR",
-        "no permissions to run",
         ErrorKind::PermissionDenied,
         NOT_PERMITTED,
     ),
@@ -195,8 +194,8 @@ const TABLE: &[Line] = &[
 ];
 
 /// The error that stands for a refusal of the server. A refused command did nothing.
-pub(crate) fn refusal(error: &ServerError) -> Error {
-    let words = error.details().unwrap_or_default();
+pub(crate) fn refusal(error: &Refusal) -> Error {
+    let words = error.words();
     // A transaction that is given up at its end names the refusal behind it.
     match words.split_once(BECAUSE_OF) {
         Some((_, cause)) if error.code() == "EXECABORT" => {
@@ -211,7 +210,7 @@ pub(crate) fn refusal(error: &ServerError) -> Error {
 const BECAUSE_OF: &str = "discarded because of: ";
 
 /// The error that stands for this code, the words telling apart what shares one.
-pub(crate) fn look_up(code: &str, words: &str) -> Error {
+fn look_up(code: &str, words: &str) -> Error {
     let (kind, message) = TABLE
         .iter()
         .find(|line| line.code == code && words.contains(line.words))
@@ -219,32 +218,29 @@ pub(crate) fn look_up(code: &str, words: &str) -> Error {
             (ErrorKind::Backend, "the server refused the command"),
             |line| (line.kind, line.message),
         );
-    Error::new(kind, message).with_source(Refusal::new(code))
+    Error::new(kind, message).with_source(Code::new(code))
 }
 
 /// True if the server refused because it does not know the script.
-pub(crate) fn is_unknown_script(error: &ServerError) -> bool {
-    error.kind() == Some(ServerErrorKind::NoScript)
+pub(crate) fn is_unknown_script(error: &Refusal) -> bool {
+    error.code() == "NOSCRIPT"
 }
 
 /// True if the server refused because it is a replica.
-pub(crate) fn is_of_a_replica(error: &ServerError) -> bool {
+pub(crate) fn is_of_a_replica(error: &Refusal) -> bool {
     error.code() == "READONLY"
 }
 
 /// True if the user may run the command, and not on this key. The command is looked at first.
-pub(crate) fn is_about_a_key(error: &ServerError) -> bool {
-    error.code() == "NOPERM"
-        && error
-            .details()
-            .is_some_and(|words| words.contains("to access"))
+pub(crate) fn is_about_a_key(error: &Refusal) -> bool {
+    error.code() == "NOPERM" && error.words().contains("to access")
 }
 
 /// The code of a refusal, which holds nothing of what was sent.
 #[derive(Debug)]
-struct Refusal(String);
+struct Code(String);
 
-impl Refusal {
+impl Code {
     fn new(code: &str) -> Self {
         // Servers write their codes in capitals; anything else is a word of a free text.
         let is_code = (1..=24).contains(&code.len())
@@ -255,13 +251,13 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the error code of the server is {}", self.0)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for Code {}
 
 #[cfg(test)]
 mod tests {
@@ -271,11 +267,7 @@ mod tests {
 
     /// As the driver reads a line of the server.
     fn refused(line: &str) -> Error {
-        let parsed = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
-        match parsed {
-            redis::Value::ServerError(error) => refusal(&error),
-            other => panic!("{line:?} was read as {other:?}"),
-        }
+        refusal(&Refusal::of(line))
     }
 
     #[test]

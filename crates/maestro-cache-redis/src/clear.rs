@@ -1,17 +1,18 @@
 //! Removing what a pattern selects: one scan over the key space, some thousand keys a round trip.
 
+use bytes::Bytes;
 use maestro_cache_core::{Outcome, Pattern, Result};
-use redis::{Cmd, Pipeline};
 
 use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::request::Weight;
+use crate::resp::{Command, Pipeline};
 use crate::server::Server;
 
 /// How many keys a server looks at in one `SCAN`: few enough that other clients do not notice,
 /// enough that the round trips do not matter.
-const SCANNED_AT_ONCE: usize = 1000;
+const SCANNED_AT_ONCE: i64 = 1000;
 
 /// The most keys of one `UNLINK`. A scan may find more than it was asked to look at.
 const UNLINKED_AT_ONCE: usize = 1000;
@@ -22,7 +23,7 @@ impl Server {
     pub(crate) async fn clear(&self, deadline: Deadline, pattern: &Pattern) -> Result<u64> {
         // All over one connection: a server that was restarted in between would read the cursor
         // in its own way, and leave keys behind. Then the connection breaks, and so does this.
-        let mut lease = self.lease_within(deadline, 0).await?;
+        let lease = self.lease_within(deadline, 0, Weight::Heavy).await?;
         let mut scan = Scan::new(pattern);
         loop {
             let step = scan.step();
@@ -31,8 +32,7 @@ impl Server {
             } else {
                 Intent::Write
             };
-            let request = Request::Pipeline(&step);
-            let answer = lease.exchange(deadline, intent, request).await;
+            let answer = lease.exchange(deadline, intent, &step.into()).await;
             match answer.and_then(|reply| scan.take_in(reply)) {
                 Ok(()) if scan.is_over() => return Ok(scan.removed),
                 Ok(()) => {}
@@ -48,9 +48,9 @@ impl Server {
 pub(crate) struct Scan<'a> {
     pattern: &'a Pattern,
     /// Where to go on; empty once the whole key space was looked at.
-    cursor: Vec<u8>,
+    cursor: Bytes,
     /// What is to be removed next.
-    found: Vec<Vec<u8>>,
+    found: Vec<Bytes>,
     removed: u64,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Scan<'a> {
     pub(crate) fn new(pattern: &'a Pattern) -> Self {
         Self {
             pattern,
-            cursor: b"0".to_vec(),
+            cursor: Bytes::from_static(b"0"),
             found: Vec::new(),
             removed: 0,
         }
@@ -70,27 +70,26 @@ impl<'a> Scan<'a> {
 
     /// What is sent in one round trip.
     fn step(&self) -> Pipeline {
-        let unlinks = self.found.chunks(UNLINKED_AT_ONCE);
-        let mut step = Pipeline::with_capacity(unlinks.len() + 1);
-        for keys in unlinks {
-            step.add_command(commands::over_keys("UNLINK", keys));
+        let mut step = Pipeline::new();
+        for keys in self.found.chunks(UNLINKED_AT_ONCE) {
+            step.add(commands::over_keys("UNLINK", keys));
         }
         if !self.cursor.is_empty() {
-            step.add_command(self.look());
+            step.add(self.look());
         }
         step
     }
 
     /// The command that scans on.
-    pub(crate) fn look(&self) -> Cmd {
+    pub(crate) fn look(&self) -> Command {
         let pattern = self.pattern.as_str();
-        let mut command = commands::command("SCAN", 5, pattern.len() + 40);
+        let mut command = Command::new("SCAN", 5, pattern.len() + 40);
         command
             .arg(&self.cursor)
             .arg("MATCH")
             .arg(pattern)
             .arg("COUNT")
-            .arg(SCANNED_AT_ONCE);
+            .number(SCANNED_AT_ONCE);
         command
     }
 
@@ -116,7 +115,7 @@ impl<'a> Scan<'a> {
 
     /// What was found and is to be removed elsewhere.
     #[cfg(feature = "cluster")]
-    pub(crate) fn take_found(&mut self) -> Vec<Vec<u8>> {
+    pub(crate) fn take_found(&mut self) -> Vec<Bytes> {
         std::mem::take(&mut self.found)
     }
 }

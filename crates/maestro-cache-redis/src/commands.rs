@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use maestro_cache_core::{Expiry, SetWhen};
-use redis::{Cmd, Pipeline};
+
+use crate::resp::{Command, Pipeline};
 
 /// The longest expiry that is sent, in milliseconds.
 ///
@@ -12,24 +13,17 @@ use redis::{Cmd, Pipeline};
 /// server's clock; nobody sees the difference in 292 million years.
 const LONGEST_EXPIRY: i64 = i64::MAX - (1 << 46);
 
-/// A command with room for its arguments, so that packing it allocates twice and no more.
-pub(crate) fn command(name: &str, arguments: usize, size: usize) -> Cmd {
-    let mut command = Cmd::with_capacity(1 + arguments, name.len() + size);
-    command.arg(name);
-    command
-}
-
 /// A command over one key.
-pub(crate) fn keyed(name: &str, key: &str) -> Cmd {
-    let mut command = command(name, 1, key.len());
+pub(crate) fn keyed(name: &str, key: &str) -> Command {
+    let mut command = Command::new(name, 1, key.len());
     command.arg(key);
     command
 }
 
 /// A command over any number of keys, but at least one.
-pub(crate) fn over_keys<K: AsRef<[u8]>>(name: &str, keys: &[K]) -> Cmd {
+pub(crate) fn over_keys<K: AsRef<[u8]>>(name: &str, keys: &[K]) -> Command {
     let size = keys.iter().map(|key| key.as_ref().len()).sum();
-    let mut command = command(name, keys.len(), size);
+    let mut command = Command::new(name, keys.len(), size);
     for key in keys {
         command.arg(key.as_ref());
     }
@@ -46,11 +40,11 @@ pub(crate) fn millis(expiry: Expiry) -> Option<i64> {
     }
 }
 
-pub(crate) fn set(key: &str, value: &Bytes, expiry: Expiry, when: SetWhen) -> Cmd {
-    let mut command = command("SET", 5, key.len() + value.len() + 24);
-    command.arg(key).arg(value.as_ref());
+pub(crate) fn set(key: &str, value: &Bytes, expiry: Expiry, when: SetWhen) -> Command {
+    let mut command = Command::new("SET", 5, key.len() + value.len() + 24);
+    command.arg(key).arg(value);
     if let Some(millis) = millis(expiry) {
-        command.arg("PX").arg(millis);
+        command.arg("PX").number(millis);
     }
     if when == SetWhen::Absent {
         command.arg("NX");
@@ -59,30 +53,27 @@ pub(crate) fn set(key: &str, value: &Bytes, expiry: Expiry, when: SetWhen) -> Cm
 }
 
 /// All entries or none, in one round trip.
-///
-/// `MULTI` and `EXEC` are ordinary commands here: the driver's own transactions panic in debug
-/// builds when `MULTI` itself is refused.
 pub(crate) fn set_many(entries: &[(&str, Bytes)], expiry: Expiry) -> Pipeline {
-    let mut pipeline = Pipeline::with_capacity(entries.len() + 2);
-    pipeline.cmd("MULTI");
+    let mut pipeline = Pipeline::new();
+    pipeline.add(Command::new("MULTI", 0, 0));
     for (key, value) in entries {
-        pipeline.add_command(set(key, value, expiry, SetWhen::Always));
+        pipeline.add(set(key, value, expiry, SetWhen::Always));
     }
-    pipeline.cmd("EXEC");
+    pipeline.add(Command::new("EXEC", 0, 0));
     pipeline
 }
 
-pub(crate) fn increment(key: &str, by: i64) -> Cmd {
-    let mut command = command("INCRBY", 2, key.len() + 20);
-    command.arg(key).arg(by);
+pub(crate) fn increment(key: &str, by: i64) -> Command {
+    let mut command = Command::new("INCRBY", 2, key.len() + 20);
+    command.arg(key).number(by);
     command
 }
 
-pub(crate) fn set_expiry(key: &str, expiry: Expiry) -> Cmd {
+pub(crate) fn set_expiry(key: &str, expiry: Expiry) -> Command {
     match millis(expiry) {
         Some(millis) => {
-            let mut command = command("PEXPIRE", 2, key.len() + 20);
-            command.arg(key).arg(millis);
+            let mut command = Command::new("PEXPIRE", 2, key.len() + 20);
+            command.arg(key).number(millis);
             command
         }
         None => keyed("PERSIST", key),

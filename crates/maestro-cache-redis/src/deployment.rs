@@ -11,7 +11,6 @@ use crate::commands;
 #[cfg(feature = "sentinel")]
 use crate::connect::Sentinels;
 use crate::connect::Target;
-use crate::gather::Gathering;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::server::Server;
@@ -19,7 +18,7 @@ use crate::settings::{Servers, Settings};
 
 /// The servers behind a cache.
 pub(crate) enum Deployment {
-    Server(Arc<Gathering>),
+    Server(Server),
     #[cfg(feature = "cluster")]
     Cluster(Arc<Cluster>),
 }
@@ -44,9 +43,7 @@ impl Deployment {
         } = settings;
         let server = |target| Server::new(Arc::clone(&name), target, manner.clone(), links);
         Ok(match servers {
-            Servers::One(address) => {
-                Self::Server(Gathering::new(server(Target::Address(address))?))
-            }
+            Servers::One(address) => Self::Server(server(Target::Address(address))?),
             #[cfg(feature = "sentinel")]
             Servers::Sentinels {
                 sentinels,
@@ -54,7 +51,7 @@ impl Deployment {
                 manner,
             } => {
                 let sentinels = Sentinels::new(sentinels, service, manner, links.connect_timeout);
-                Self::Server(Gathering::new(server(Target::Master(sentinels))?))
+                Self::Server(server(Target::Master(sentinels))?)
             }
             #[cfg(feature = "cluster")]
             Servers::Cluster(seeds) => Self::Cluster(Cluster::new(name, seeds, manner, links)),
@@ -78,10 +75,10 @@ impl Deployment {
         slot: Slot,
         deadline: Deadline,
         intent: Intent,
-        request: Request<'_>,
+        request: &Request,
     ) -> Result<Reply> {
         match self {
-            Self::Server(gathering) => gathering.server.call(deadline, intent, request).await,
+            Self::Server(server) => server.call(deadline, intent, request).await,
             #[cfg(feature = "cluster")]
             // In a box, or the future of a call to one server would be as large.
             Self::Cluster(cluster) => Box::pin(cluster.call(slot, deadline, intent, request)).await,
@@ -94,15 +91,14 @@ impl Deployment {
             // Without a wildcard there is one key to remove, or, for a bare prefix, none.
             Some(key) if pattern.selects(&key) => {
                 let slot = self.slot(&key);
-                let unlink = commands::over_keys("UNLINK", &[key]);
-                let request = Request::Command(&unlink);
-                self.call(slot, deadline, Intent::Write, request)
+                let unlink = commands::over_keys("UNLINK", &[key]).into();
+                self.call(slot, deadline, Intent::Write, &unlink)
                     .await?
                     .count()
             }
             Some(_) => Ok(0),
             None => match self {
-                Self::Server(gathering) => gathering.server.clear(deadline, pattern).await,
+                Self::Server(server) => server.clear(deadline, pattern).await,
                 #[cfg(feature = "cluster")]
                 Self::Cluster(cluster) => cluster.clear(deadline, pattern).await,
             },
@@ -112,7 +108,7 @@ impl Deployment {
     /// Asks the server, or each master of the cluster, whether it answers.
     pub(crate) async fn ping(&self, deadline: Deadline) -> Result<()> {
         match self {
-            Self::Server(gathering) => gathering.server.ping(deadline).await,
+            Self::Server(server) => server.ping(deadline).await,
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.ping(deadline).await,
         }
@@ -120,7 +116,7 @@ impl Deployment {
 
     pub(crate) fn close(&self) {
         match self {
-            Self::Server(gathering) => gathering.server.close(),
+            Self::Server(server) => server.close(),
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.close(),
         }

@@ -13,17 +13,7 @@ pub(crate) struct InFlight {
 
 /// The place of one call; free again when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Permit<'a> {
-    calls: &'a InFlight,
-    /// How many others there were at its beginning.
-    others: usize,
-}
-
-impl Permit<'_> {
-    pub(crate) fn others(&self) -> usize {
-        self.others
-    }
-}
+pub(crate) struct Permit<'a>(&'a InFlight);
 
 impl InFlight {
     pub(crate) fn new(most: usize) -> Self {
@@ -36,10 +26,7 @@ impl InFlight {
     pub(crate) fn enter(&self) -> Result<Permit<'_>> {
         let others = self.now.fetch_add(1, Ordering::Relaxed);
         // One that is refused is counted for a moment too; at the bound that makes no difference.
-        let permit = Permit {
-            calls: self,
-            others,
-        };
+        let permit = Permit(self);
         if others >= self.most {
             return Err(Error::new(
                 ErrorKind::Rejected,
@@ -53,7 +40,7 @@ impl InFlight {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.calls.now.fetch_sub(1, Ordering::Relaxed);
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use maestro_cache_core::{Error, ErrorKind};
-use redis::RedisError;
 
-use crate::classify;
 #[cfg(feature = "tls")]
 use crate::connect;
+use crate::driver::{Unanswered, Why};
 
 /// The error of a stream that could not be opened.
 pub(crate) fn unreachable(error: io::Error) -> Error {
@@ -19,50 +19,49 @@ pub(crate) fn unreachable(error: io::Error) -> Error {
     .with_source(error)
 }
 
-/// The error of a greeting that failed. No command was sent yet.
-pub(crate) fn greeting(error: &RedisError) -> Error {
-    match error.kind() {
+/// How a connection came to its end.
+#[derive(Clone, Debug)]
+pub(crate) enum Lost {
+    /// It was given up, or its runtime is gone.
+    Ended,
+    Broken(Arc<io::Error>),
+    /// What came over it is not the protocol.
+    Unreadable,
+}
+
+impl Lost {
+    pub(crate) fn broken(error: io::Error) -> Self {
+        Self::Broken(Arc::new(error))
+    }
+}
+
+/// The error of a greeting that was not answered. No command was sent yet.
+pub(crate) fn greeting(unanswered: &Unanswered) -> Error {
+    match &unanswered.why {
         // TLS 1.3 lets a client finish before the server has looked at who it is.
         #[cfg(feature = "tls")]
-        redis::ErrorKind::Io if is_about_trust(error) => {
+        Why::Lost(Lost::Broken(error)) if connect::is_about_trust(error) => {
             connect::distrust(Broken(error.to_string()))
         }
-        redis::ErrorKind::Io => Error::new(
+        Why::Lost(Lost::Broken(error)) => Error::new(
             ErrorKind::Unavailable,
             "the server cannot be reached; check that it runs and that the address is right",
         )
         .with_source(Broken(error.to_string())),
-        redis::ErrorKind::AuthenticationFailed => {
-            Error::new(ErrorKind::Authentication, classify::WRONG_LOGIN)
-        }
-        redis::ErrorKind::RESP3NotSupported => Error::new(
-            ErrorKind::Backend,
-            "the server does not speak RESP3; the cache needs Redis 6.2 or newer",
-        ),
-        redis::ErrorKind::Server(_) | redis::ErrorKind::Extension => classify::look_up(
-            error.code().unwrap_or_default(),
-            error.detail().unwrap_or_default(),
-        ),
-        _ => Error::new(
+        Why::Lost(Lost::Unreadable) => no_redis(),
+        Why::Lost(Lost::Ended) | Why::Late => Error::new(
             ErrorKind::Unavailable,
-            "what answers at the address does not speak as a Redis server does",
+            "the attempt to connect was given up",
         ),
     }
 }
 
-/// Whether it is TLS that the stream failed with. The driver keeps what it failed with in an `Arc`,
-/// and shows that as the source.
-#[cfg(feature = "tls")]
-fn is_about_trust(error: &RedisError) -> bool {
-    use std::error::Error as _;
-    use std::sync::Arc;
-
-    type Kept = Arc<dyn std::error::Error + Send + Sync>;
-    error
-        .source()
-        .and_then(|source| source.downcast_ref::<Kept>())
-        .and_then(|kept| kept.downcast_ref::<io::Error>())
-        .is_some_and(connect::is_about_trust)
+/// The error of a greeting that was answered in another language.
+pub(crate) fn no_redis() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "what answers at the address does not speak as a Redis server does",
+    )
 }
 
 /// The error of an attempt that took too long.
@@ -75,12 +74,10 @@ pub(crate) fn silent() -> Error {
 }
 
 /// The error of a request whose connection broke.
-pub(crate) fn request(error: &RedisError) -> Error {
-    let lost = unanswered();
-    match error.kind() {
-        // These are the words of the operating system. Those of the parser quote the answer.
-        redis::ErrorKind::Io => lost.with_source(Broken(error.to_string())),
-        _ => lost,
+pub(crate) fn request(lost: &Lost) -> Error {
+    match lost {
+        Lost::Broken(error) => unanswered().with_source(Broken(error.to_string())),
+        Lost::Ended | Lost::Unreadable => unanswered(),
     }
 }
 

@@ -5,20 +5,20 @@ use maestro_cache_core::{ErrorKind, Result};
 use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::resp::Command;
 use crate::server::Server;
 
 impl Server {
     /// Whether it answers this user. One who may not run `PING` is served all the same if `GET` is
     /// allowed, whatever becomes of the key that is asked for.
     pub(crate) async fn ping(&self, deadline: Deadline) -> Result<()> {
-        let ping = commands::command("PING", 0, 0);
-        let refusal = match self.read(deadline, Request::Command(&ping)).await?.done() {
+        let ping = Command::new("PING", 0, 0);
+        let refusal = match self.read(deadline, ping).await?.done() {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => error,
             answer => return answer,
         };
         let get = commands::keyed("GET", "");
-        let reply = self.read(deadline, Request::Command(&get)).await?;
+        let reply = self.read(deadline, get).await?;
         if reply.is_about_a_key() {
             return Ok(());
         }
@@ -29,7 +29,7 @@ impl Server {
         }
     }
 
-    async fn read(&self, deadline: Deadline, request: Request<'_>) -> Result<Reply> {
-        self.call(deadline, Intent::Read, request).await
+    async fn read(&self, deadline: Deadline, command: Command) -> Result<Reply> {
+        self.call(deadline, Intent::Read, &command.into()).await
     }
 }

@@ -9,18 +9,19 @@ use crate::classify;
 use crate::cluster::Redirect;
 #[cfg(feature = "cluster")]
 use crate::connect::Address;
+use crate::resp;
 
 /// What the server answered to one request.
 ///
 /// A refusal is an error that changed nothing. An answer of a kind that the command does not have
 /// says nothing about what happened, and leaves the outcome as open as no answer.
 pub(crate) struct Reply {
-    value: redis::Value,
+    value: resp::Value,
     outcome_unclear: Outcome,
 }
 
 impl Reply {
-    pub(crate) fn new(value: redis::Value, outcome_unclear: Outcome) -> Self {
+    pub(crate) fn new(value: resp::Value, outcome_unclear: Outcome) -> Self {
         Self {
             value,
             outcome_unclear,
@@ -29,15 +30,15 @@ impl Reply {
 
     /// True if the server refused because it does not know the script that was named.
     pub(crate) fn is_unknown_script(&self) -> bool {
-        matches!(&self.value, redis::Value::ServerError(error) if classify::is_unknown_script(error))
+        matches!(&self.value, resp::Value::Refusal(error) if classify::is_unknown_script(error))
     }
 
     /// True if a replica refused a write, be it that of a transaction.
     pub(crate) fn is_of_a_replica(&self) -> bool {
         match &self.value {
-            redis::Value::ServerError(error) => classify::is_of_a_replica(error),
-            redis::Value::Array(replies) => replies.iter().any(|reply| {
-                matches!(reply, redis::Value::ServerError(error) if classify::is_of_a_replica(error))
+            resp::Value::Refusal(error) => classify::is_of_a_replica(error),
+            resp::Value::Array(replies) => replies.iter().any(|reply| {
+                matches!(reply, resp::Value::Refusal(error) if classify::is_of_a_replica(error))
             }),
             _ => false,
         }
@@ -45,14 +46,14 @@ impl Reply {
 
     /// True if the server would have run the command, but for its key.
     pub(crate) fn is_about_a_key(&self) -> bool {
-        matches!(&self.value, redis::Value::ServerError(error) if classify::is_about_a_key(error))
+        matches!(&self.value, resp::Value::Refusal(error) if classify::is_about_a_key(error))
     }
 
     /// Where else to go with a command that came to the wrong node, which did nothing.
     #[cfg(feature = "cluster")]
     pub(crate) fn redirect(&self, asked: &Address) -> Option<Redirect> {
         match &self.value {
-            redis::Value::ServerError(error) => Redirect::new(error, asked),
+            resp::Value::Refusal(error) => Redirect::new(error, asked),
             _ => None,
         }
     }
@@ -61,7 +62,7 @@ impl Reply {
     #[cfg(feature = "cluster")]
     pub(crate) fn refusal(&self) -> Option<Error> {
         match &self.value {
-            redis::Value::ServerError(error) => Some(classify::refusal(error)),
+            resp::Value::Refusal(error) => Some(classify::refusal(error)),
             _ => None,
         }
     }
@@ -79,48 +80,28 @@ impl Reply {
     #[cfg(feature = "cluster")]
     pub(crate) fn text_or_nothing(self) -> Result<String> {
         match self.value {
-            redis::Value::Nil => Ok(String::new()),
-            redis::Value::SimpleString(text) | redis::Value::VerbatimString { text, .. } => {
-                Ok(text)
-            }
-            redis::Value::BulkString(bytes) => {
-                String::from_utf8(bytes).map_err(|_| unexpected(self.outcome_unclear))
+            resp::Value::Nil => Ok(String::new()),
+            resp::Value::Simple(text) => Ok(text.into()),
+            resp::Value::Bulk(bytes) => {
+                String::from_utf8(bytes.into()).map_err(|_| unexpected(self.outcome_unclear))
             }
             _ => Err(self.not_it()),
-        }
-    }
-
-    pub(crate) fn as_value(&self) -> &redis::Value {
-        &self.value
-    }
-
-    /// The values of so many keys, where there is one: nothing is said of a key that is missing or
-    /// holds another type, and nothing of any if the server refused.
-    pub(crate) fn values_of(self, keys: usize) -> Vec<Option<redis::Value>> {
-        match self.value {
-            redis::Value::Array(values) if values.len() == keys => values
-                .into_iter()
-                .map(|value| {
-                    Some(value).filter(|value| matches!(value, redis::Value::BulkString(_)))
-                })
-                .collect(),
-            _ => vec![None; keys],
         }
     }
 
     /// The value of a key, or none.
     pub(crate) fn value(self) -> Result<Option<Value>> {
         match self.value {
-            redis::Value::Nil => Ok(None),
-            redis::Value::BulkString(bytes) => Ok(Some(Value::new(Bytes::from(bytes)))),
+            resp::Value::Nil => Ok(None),
+            resp::Value::Bulk(bytes) => Ok(Some(Value::new(bytes))),
             _ => Err(self.not_it()),
         }
     }
 
     /// A key's name.
-    fn bytes(self) -> Result<Vec<u8>> {
+    fn bytes(self) -> Result<Bytes> {
         match self.value {
-            redis::Value::BulkString(bytes) => Ok(bytes),
+            resp::Value::Bulk(bytes) => Ok(bytes),
             _ => Err(self.not_it()),
         }
     }
@@ -128,8 +109,8 @@ impl Reply {
     /// A whole number, which scripts also write as text.
     pub(crate) fn integer(self) -> Result<i64> {
         let parsed = match &self.value {
-            redis::Value::Int(number) => Some(*number),
-            redis::Value::BulkString(text) => std::str::from_utf8(text)
+            resp::Value::Integer(number) => Some(*number),
+            resp::Value::Bulk(text) => std::str::from_utf8(text)
                 .ok()
                 .and_then(|text| text.parse().ok()),
             _ => None,
@@ -151,8 +132,8 @@ impl Reply {
     /// The answer of `SET`: done, or not because of a condition.
     pub(crate) fn was_set(self) -> Result<bool> {
         match self.value {
-            redis::Value::Okay => Ok(true),
-            redis::Value::Nil => Ok(false),
+            resp::Value::Okay => Ok(true),
+            resp::Value::Nil => Ok(false),
             _ => Err(self.not_it()),
         }
     }
@@ -160,7 +141,7 @@ impl Reply {
     /// The answer of a command that has nothing to say.
     pub(crate) fn done(self) -> Result<()> {
         match self.value {
-            redis::Value::Okay | redis::Value::SimpleString(_) => Ok(()),
+            resp::Value::Okay | resp::Value::Simple(_) => Ok(()),
             _ => Err(self.not_it()),
         }
     }
@@ -183,7 +164,7 @@ impl Reply {
     /// Several answers in one.
     pub(crate) fn many(self) -> Result<Vec<Self>> {
         match self.value {
-            redis::Value::Array(values) => Ok(values
+            resp::Value::Array(values) => Ok(values
                 .into_iter()
                 .map(|value| Self::new(value, self.outcome_unclear))
                 .collect()),
@@ -192,13 +173,13 @@ impl Reply {
     }
 
     /// The next cursor of `SCAN`, empty if it was the last, and the keys that were found.
-    pub(crate) fn scanned(self) -> Result<(Vec<u8>, Vec<Vec<u8>>)> {
+    pub(crate) fn scanned(self) -> Result<(Bytes, Vec<Bytes>)> {
         let outcome_unclear = self.outcome_unclear;
         let Ok([cursor, keys]) = <[Self; 2]>::try_from(self.many()?) else {
             return Err(unexpected(outcome_unclear));
         };
         let mut cursor = cursor.bytes()?;
-        if cursor == b"0" {
+        if cursor == "0" {
             cursor.clear();
         }
         let keys = keys
@@ -225,7 +206,7 @@ impl Reply {
             return Err(unexpected(outcome_unclear));
         };
         if let Err(error) = multi.done() {
-            let was_run = replies.any(|reply| matches!(reply.value, redis::Value::Okay));
+            let was_run = replies.any(|reply| matches!(reply.value, resp::Value::Okay));
             return Err(if was_run {
                 error.with_outcome(outcome_unclear)
             } else {
@@ -244,7 +225,7 @@ impl Reply {
 
     fn not_it(self) -> Error {
         match &self.value {
-            redis::Value::ServerError(error) => classify::refusal(error),
+            resp::Value::Refusal(error) => classify::refusal(error),
             // The answer itself is not shown: it may hold a value.
             _ => unexpected(self.outcome_unclear),
         }
@@ -264,10 +245,7 @@ mod tests {
     use super::*;
 
     fn reply(line: &str) -> Reply {
-        Reply::new(
-            redis::parse_redis_value(line.as_bytes()).unwrap(),
-            Outcome::Unknown,
-        )
+        Reply::new(resp::Value::of(line), Outcome::Unknown)
     }
 
     #[test]

@@ -1,10 +1,89 @@
 //! What is sent to the server in one go.
 
-use redis::{Cmd, Pipeline};
+use std::sync::Arc;
 
-/// What is sent in one go. Without `Debug`, since that of the commands shows values.
-#[derive(Clone, Copy)]
-pub(crate) enum Request<'a> {
-    Command(&'a Cmd),
-    Pipeline(&'a Pipeline),
+use bytes::Bytes;
+
+use crate::resp::{Command, Pipeline};
+
+/// What is sent in one go. Cloning copies nothing. Without `Debug`, since it may hold values.
+#[derive(Clone)]
+pub(crate) enum Request {
+    /// `GET` of a key, which may go out together with others.
+    Get(Arc<str>),
+    Packed(Packed),
+}
+
+/// One command or several, as bytes.
+#[derive(Clone)]
+pub(crate) struct Packed {
+    pub(crate) bytes: Bytes,
+    pub(crate) answers: Answers,
+}
+
+/// How many answers a request has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answers {
+    One,
+    /// Handed on as an array.
+    Several(usize),
+}
+
+/// What a request is like for those behind it on the same connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    Light,
+    /// It takes its time, and others had better not wait behind it.
+    Heavy,
+}
+
+/// A request of so many bytes is heavy.
+const HEAVY: usize = 16 << 10;
+
+impl Request {
+    pub(crate) fn weight(&self) -> Weight {
+        match self {
+            Self::Packed(Packed { bytes, answers })
+                if *answers != Answers::One || bytes.len() >= HEAVY =>
+            {
+                Weight::Heavy
+            }
+            _ => Weight::Light,
+        }
+    }
+
+    /// The request after another command, in one go. Its answer is the last of several.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn after(&self, first: Command) -> Option<Self> {
+        match self {
+            Self::Packed(Packed {
+                bytes,
+                answers: Answers::One,
+            }) => {
+                let mut pipeline = Pipeline::new();
+                pipeline.add(first).add_packed(bytes);
+                Some(pipeline.into())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<Command> for Request {
+    fn from(command: Command) -> Self {
+        Self::Packed(Packed {
+            bytes: command.into_bytes(),
+            answers: Answers::One,
+        })
+    }
+}
+
+impl From<Pipeline> for Request {
+    fn from(pipeline: Pipeline) -> Self {
+        let answers = Answers::Several(pipeline.len());
+        Self::Packed(Packed {
+            bytes: pipeline.into_bytes(),
+            answers,
+        })
+    }
 }

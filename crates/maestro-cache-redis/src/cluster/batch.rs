@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use maestro_cache_core::{Error, ErrorKind, Outcome, Result};
-use redis::{Cmd, Pipeline};
 
 use super::{Cluster, Node, Redirect};
 use crate::call::{Deadline, Intent};
 use crate::deployment::Slot;
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::resp::{Command, Pipeline};
 
 /// The commands for one node, and where their answers belong.
 struct Share {
@@ -28,12 +27,12 @@ impl Cluster {
         self: &Arc<Self>,
         deadline: Deadline,
         intent: Intent,
-        commands: Vec<(Slot, Cmd)>,
+        commands: Vec<(Slot, Command)>,
     ) -> Result<Vec<Reply>> {
         let shares = self.shares(deadline, &commands).await?;
         let asked = shares.iter().map(|share| async {
-            let request = Request::Pipeline(&share.commands);
-            let replies = share.node.server.call(deadline, intent, request).await;
+            let request = share.commands.clone().into();
+            let replies = share.node.server.call(deadline, intent, &request).await;
             replies.and_then(Reply::many)
         });
         let answers = join_all(asked).await;
@@ -68,13 +67,12 @@ impl Cluster {
         }
         if fate.failure.is_none() {
             // Each goes its own way: only those of slots that just move.
-            let followed =
-                redirected
-                    .iter()
-                    .filter_map(|at| commands.get(*at))
-                    .map(|(slot, command)| {
-                        self.call(*slot, deadline, intent, Request::Command(command))
-                    });
+            let followed = redirected.iter().filter_map(|at| commands.get(*at)).map(
+                |(slot, command)| async move {
+                    let request = command.clone().into();
+                    self.call(*slot, deadline, intent, &request).await
+                },
+            );
             for (at, answer) in redirected.iter().zip(join_all(followed).await) {
                 match answer {
                     Ok(reply) => {
@@ -103,7 +101,7 @@ impl Cluster {
     async fn shares(
         self: &Arc<Self>,
         deadline: Deadline,
-        commands: &[(Slot, Cmd)],
+        commands: &[(Slot, Command)],
     ) -> Result<Vec<Share>> {
         let mut shares: Vec<Share> = Vec::new();
         for (at, (slot, command)) in commands.iter().enumerate() {
@@ -124,7 +122,7 @@ impl Cluster {
             };
             if let Some(share) = share {
                 share.places.push(at);
-                share.commands.add_command(command.clone());
+                share.commands.add(command.clone());
             }
         }
         Ok(shares)
@@ -183,10 +181,10 @@ pub(crate) fn value_or_missing(reply: Reply) -> Result<Option<maestro_cache_core
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resp::Value;
 
     fn reply(line: &str) -> Reply {
-        let value = redis::parse_redis_value(line.as_bytes()).unwrap();
-        Reply::new(value, Outcome::Unknown)
+        Reply::new(Value::of(line), Outcome::Unknown)
     }
 
     fn judged(intent: Intent, replies: &[&str], failures: &[Outcome]) -> Option<Outcome> {

@@ -10,7 +10,7 @@ use super::{Cluster, Node};
 use crate::call::{Deadline, Intent};
 use crate::clear::Scan;
 use crate::commands;
-use crate::request::Request;
+use crate::request::Weight;
 
 /// A key that is moved while its node is scanned may be missed: it was not yet there on the one and
 /// is no longer on the other. A scan of all nodes in which it stays where it is finds it, so this
@@ -70,12 +70,11 @@ impl Cluster {
         removed: &mut u64,
     ) -> Result<()> {
         // All over one connection: a cursor is of no use to another server in its place.
-        let mut lease = node.server.lease_within(deadline, 0).await?;
+        let lease = node.server.lease_within(deadline, 0, Weight::Heavy).await?;
         let mut scan = Scan::new(pattern);
         while !scan.is_over() {
-            let step = scan.look();
-            let request = Request::Command(&step);
-            let reply = lease.exchange(deadline, Intent::Read, request).await?;
+            let look = scan.look().into();
+            let reply = lease.exchange(deadline, Intent::Read, &look).await?;
             scan.take_in_keys(reply)?;
             let unlinks = scan
                 .take_found()
@@ -94,12 +93,10 @@ impl Cluster {
 
 /// True if a slot is on its way from one of the nodes or to it.
 async fn any_is_moving(nodes: &[Arc<Node>], deadline: Deadline) -> Result<bool> {
-    let mut question = commands::command("CLUSTER", 1, 5);
-    question.arg("NODES");
-    let request = Request::Command(&question);
+    let question = commands::keyed("CLUSTER", "NODES").into();
     let answers = nodes
         .iter()
-        .map(|node| node.server.call(deadline, Intent::Read, request));
+        .map(|node| node.server.call(deadline, Intent::Read, &question));
     for answer in join_all(answers).await {
         if answer?
             .text_or_nothing()?

@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use maestro_cache_core::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
-use redis::Pipeline;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -31,6 +30,7 @@ use crate::deployment::Slot;
 use crate::limit::Limit;
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::resp::Command;
 use crate::server::Server;
 use crate::settings::Links;
 use slots::Owners;
@@ -108,7 +108,7 @@ impl Cluster {
         slot: Slot,
         deadline: Deadline,
         intent: Intent,
-        request: Request<'_>,
+        request: &Request,
     ) -> Result<Reply> {
         let mut node = self.owner(slot, deadline).await?;
         let mut is_asked = false;
@@ -227,14 +227,11 @@ async fn asking(
     node: &Node,
     deadline: Deadline,
     intent: Intent,
-    request: Request<'_>,
+    request: &Request,
 ) -> Result<Reply> {
-    let Request::Command(command) = request else {
+    let Some(request) = request.after(Command::new("ASKING", 0, 0)) else {
         return node.server.call(deadline, intent, request).await;
     };
-    let mut pipeline = Pipeline::with_capacity(2);
-    pipeline.cmd("ASKING").add_command(command.clone());
-    let request = Request::Pipeline(&pipeline);
-    let reply = node.server.call(deadline, intent, request).await?;
+    let reply = node.server.call(deadline, intent, &request).await?;
     reply.last()
 }

@@ -1,9 +1,8 @@
 //! What a node says of a key that is not its own.
 
-use redis::ServerError;
-
 use crate::connect::Address;
 use crate::deployment::Slot;
+use crate::resp::Refusal;
 
 /// Where to go instead.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,9 +17,9 @@ pub(crate) enum Redirect {
 
 impl Redirect {
     /// `asked` is the node that says so: one that knows no address for another means its own host.
-    pub(crate) fn new(error: &ServerError, asked: &Address) -> Option<Self> {
-        let words = error.details().unwrap_or_default();
-        match error.code() {
+    pub(crate) fn new(refusal: &Refusal, asked: &Address) -> Option<Self> {
+        let words = refusal.words();
+        match refusal.code() {
             "MOVED" => read(words, asked).map(|(slot, address)| Self::Moved(slot, address)),
             "ASK" => read(words, asked).map(|(_, address)| Self::Ask(address)),
             "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" => Some(Self::Down),
@@ -53,10 +52,7 @@ mod tests {
     }
 
     fn read(line: &str) -> Option<Redirect> {
-        match redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap() {
-            redis::Value::ServerError(error) => Redirect::new(&error, &tcp("asked", 1)),
-            other => panic!("{line:?} was read as {other:?}"),
-        }
+        Redirect::new(&Refusal::of(line), &tcp("asked", 1))
     }
 
     #[test]

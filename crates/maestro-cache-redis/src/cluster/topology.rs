@@ -14,7 +14,6 @@ use crate::commands;
 use crate::connect::{Address, first_success};
 use crate::deployment::Slot;
 use crate::reply::Reply;
-use crate::request::Request;
 use crate::server::no_runtime;
 use crate::{chance, lost};
 
@@ -262,10 +261,11 @@ impl Drop for Cartographer {
 }
 
 async fn ask(witness: &Node, deadline: Deadline) -> Result<Vec<Range>> {
-    let mut question = commands::command("CLUSTER", 1, 5);
-    question.arg("SLOTS");
-    let request = Request::Command(&question);
-    let reply = witness.server.call(deadline, Intent::Read, request).await?;
+    let request = commands::keyed("CLUSTER", "SLOTS").into();
+    let reply = witness
+        .server
+        .call(deadline, Intent::Read, &request)
+        .await?;
     read(reply, &witness.address)
 }
 

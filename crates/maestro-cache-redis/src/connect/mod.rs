@@ -1,7 +1,6 @@
 //! Making a connection: finding the server, opening a stream, greeting.
 
 mod address;
-mod pulse;
 mod race;
 #[cfg(feature = "sentinel")]
 mod sentinel;
@@ -10,25 +9,27 @@ mod stream;
 mod tls;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use maestro_cache_core::{Error, Result};
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo};
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
 pub(crate) use address::Address;
-pub(crate) use pulse::Pulse;
 #[cfg(feature = "cluster")]
 pub(crate) use race::first_success;
 #[cfg(feature = "sentinel")]
 pub(crate) use sentinel::Sentinels;
+pub(crate) use stream::Stream;
 #[cfg(feature = "tls")]
 pub(crate) use tls::{Tls, distrust, is_about_trust};
 
-use crate::lost;
+use crate::call::Deadline;
+#[cfg(feature = "sentinel")]
+use crate::driver::Why;
+use crate::driver::{Answer, Driver};
+use crate::request::Request;
+use crate::resp::{Command, Pipeline, Value};
+use crate::{classify, lost};
 
 /// Who one is on a server.
 #[derive(Clone, Default)]
@@ -82,34 +83,9 @@ pub(crate) struct Connector {
     manner: Manner,
 }
 
-/// A connection: its front, which is cloned for each call, and what drives it.
+/// A connection to a server that was greeted.
 pub(crate) struct Connection {
-    pub(crate) commands: MultiplexedConnection,
     pub(crate) driver: Arc<Driver>,
-}
-
-/// The task that reads and writes. It ends with the last one who holds it.
-pub(crate) struct Driver {
-    task: JoinHandle<()>,
-    end: Arc<End>,
-    pulse: Arc<Pulse>,
-}
-
-/// The end of a driver's task, for those who wait for it.
-#[derive(Default)]
-struct End {
-    is_over: AtomicBool,
-    over: Notify,
-}
-
-/// Tells of the end however it comes: by itself, aborted, or with its runtime.
-struct TellsOfTheEnd(Arc<End>);
-
-impl Drop for TellsOfTheEnd {
-    fn drop(&mut self) {
-        self.0.is_over.store(true, Ordering::Release);
-        self.0.over.notify_waiters();
-    }
 }
 
 impl Connector {
@@ -136,19 +112,22 @@ impl Connector {
 impl Manner {
     /// Opens a stream and greets.
     async fn connect(&self, address: &Address) -> Result<Connection> {
-        let stream = self.open(address).await?;
-        let (stream, pulse) = pulse::Watched::new(stream);
-        // The driver's own time limit is off: one deadline spans the whole call, and the half a
-        // second that is the default would cut it short.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let (commands, driver) =
-            MultiplexedConnection::new_with_config(&self.greeting(), stream, config)
-                .await
-                .map_err(|error| lost::greeting(&error))?;
-        Ok(Connection {
-            commands,
-            driver: Arc::new(Driver::start(driver, pulse)),
-        })
+        let driver = Driver::start(self.open(address).await?);
+        let connection = Connection {
+            driver: Arc::new(driver),
+        };
+        match connection.ask(self.greeting().into()).await {
+            Ok(Value::Array(answers)) => {
+                for answer in &answers {
+                    if let Value::Refusal(refusal) = answer {
+                        return Err(classify::refusal(refusal));
+                    }
+                }
+                Ok(connection)
+            }
+            Ok(_) => Err(lost::no_redis()),
+            Err(unanswered) => Err(lost::greeting(&unanswered)),
+        }
     }
 
     async fn open(&self, address: &Address) -> Result<stream::BoxedStream> {
@@ -160,63 +139,47 @@ impl Manner {
         Ok(opened)
     }
 
-    /// RESP3, since its greeting keeps the server's own error code, where the older one only says
-    /// that the password was refused. `CLIENT SETINFO` is left out, since users with few rights may
-    /// not run it.
-    fn greeting(&self) -> RedisConnectionInfo {
-        let mut greeting = RedisConnectionInfo::default()
-            .set_db(self.db)
-            .set_protocol(ProtocolVersion::RESP3)
-            .set_skip_set_lib_name();
-        if let Some(user) = &self.login.user {
-            greeting = greeting.set_username(user.as_str());
+    /// RESP3, since its greeting says who one is and keeps the server's own error code. `CLIENT
+    /// SETINFO` is left out, since users with few rights may not run it.
+    fn greeting(&self) -> Pipeline {
+        let Login { user, password } = &self.login;
+        let mut greeting = Pipeline::new();
+        let mut hello;
+        if let Some(password) = password {
+            let user = user.as_deref().unwrap_or("default");
+            hello = Command::new("HELLO", 4, user.len() + password.len() + 5);
+            hello.number(3).arg("AUTH").arg(user).arg(password);
+        } else {
+            hello = Command::new("HELLO", 1, 1);
+            hello.number(3);
         }
-        if let Some(password) = &self.login.password {
-            greeting = greeting.set_password(password.as_str());
+        greeting.add(hello);
+        if self.db != 0 {
+            let mut select = Command::new("SELECT", 1, 8);
+            select.number(self.db);
+            greeting.add(select);
         }
         greeting
     }
 }
 
-impl Driver {
-    fn start(driver: impl Future<Output = ()> + Send + 'static, pulse: Arc<Pulse>) -> Self {
-        let end = Arc::new(End::default());
-        let tells = TellsOfTheEnd(Arc::clone(&end));
-        // The driver is dropped first: what it has to say to callers is said by then.
-        let task = tokio::spawn(async move {
-            let _tells = tells;
-            driver.await;
-        });
-        Self { task, end, pulse }
+impl Connection {
+    /// Says something that belongs to connecting, and returns the answer.
+    #[cfg(feature = "sentinel")]
+    async fn say(&self, command: Command) -> Result<Value> {
+        let answer = self.ask(command.into()).await;
+        answer.map_err(|unanswered| match &unanswered.why {
+            Why::Lost(lost) => lost::request(lost),
+            Why::Late => lost::unanswered(),
+        })
     }
 
-    pub(crate) fn pulse(&self) -> &Pulse {
-        &self.pulse
-    }
-
-    /// True once nothing can be sent any more: the link broke, or the runtime of the task is gone.
-    pub(crate) fn is_over(&self) -> bool {
-        self.end.is_over.load(Ordering::Acquire)
-    }
-
-    /// Returns once nothing can be sent any more.
-    pub(crate) async fn over(&self) {
-        let mut over = std::pin::pin!(self.end.over.notified());
-        over.as_mut().enable();
-        if !self.is_over() {
-            over.await;
-        }
-    }
-
-    /// Ends it now. Whoever waits for an answer is told that the connection broke.
-    pub(crate) fn end(&self) {
-        self.task.abort();
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.end();
+    /// Sends the request and waits for the answer, without a deadline: whoever connects has one.
+    async fn ask(&self, request: Request) -> Answer {
+        let never = Deadline::after(Duration::MAX);
+        self.driver
+            .ask(never.began(), never.instant(), request)
+            .await
     }
 }
 

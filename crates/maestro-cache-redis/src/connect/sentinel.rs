@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use maestro_cache_core::{Error, ErrorKind, Result};
-use redis::Value;
 
 use super::race::first_success;
 use super::{Address, Connection, Manner};
+use crate::resp::{Command, Value};
 use crate::{classify, lost};
 
 /// The sentinels of a service.
@@ -80,18 +80,17 @@ impl Sentinels {
     }
 
     async fn ask_at(&self, address: &Address) -> Result<Address> {
-        let mut connection = self.manner.connect(address).await?;
-        let mut question = redis::cmd("SENTINEL");
+        let connection = self.manner.connect(address).await?;
+        let mut question = Command::new("SENTINEL", 2, self.service.len() + 23);
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
-        let answer = connection.commands.send_packed_command(&question).await;
-        match answer.map_err(|error| lost::request(&error))? {
+        match connection.say(question).await? {
             Value::Array(parts) => match parts.as_slice() {
-                [Value::BulkString(host), Value::BulkString(port)] => address_of(host, port),
+                [Value::Bulk(host), Value::Bulk(port)] => address_of(host, port),
                 _ => None,
             }
             .ok_or_else(not_a_sentinel),
             Value::Nil => Err(self.unknown()),
-            Value::ServerError(error) => Err(classify::refusal(&error)),
+            Value::Refusal(error) => Err(classify::refusal(&error)),
             _ => Err(not_a_sentinel()),
         }
     }
@@ -123,14 +122,10 @@ fn not_a_sentinel() -> Error {
 
 /// Sentinels may still name a master that was just demoted. A user who may not ask for the role is
 /// taken to be right: a replica then refuses the first write.
-pub(super) async fn demand_a_master(mut connection: Connection) -> Result<Connection> {
-    let answer = connection
-        .commands
-        .send_packed_command(&redis::cmd("ROLE"))
-        .await;
-    let is_replica = match answer.map_err(|error| lost::request(&error))? {
+pub(super) async fn demand_a_master(connection: Connection) -> Result<Connection> {
+    let is_replica = match connection.say(Command::new("ROLE", 0, 0)).await? {
         Value::Array(parts) => {
-            matches!(parts.first(), Some(Value::BulkString(role)) if role == b"slave")
+            matches!(parts.first(), Some(Value::Bulk(role)) if role == "slave")
         }
         _ => false,
     };

@@ -15,7 +15,7 @@ use crate::{chance, lost};
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// What a server is spoken to over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use maestro_cache_core::Result;
-use redis::aio::MultiplexedConnection;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
-use crate::connect::{Connection, Driver};
-use crate::lost;
+use crate::connect::Connection;
+use crate::driver::{Answer, Driver, Unanswered, Why};
 use crate::request::Request;
+use crate::resp::Command;
 
 /// How many calls have to give up in a row before a link is doubted earlier than for its silence.
 const TIMEOUTS_OF_A_DOUBT: u32 = 3;
@@ -29,8 +29,9 @@ const YOUTH: Duration = Duration::from_secs(1);
 pub(super) struct Link {
     /// The number of the attempt that made it.
     attempt: u64,
-    commands: MultiplexedConnection,
     driver: Arc<Driver>,
+    /// Wakes the supervisor.
+    wake: Arc<Notify>,
     made: Instant,
     /// A call was answered over it.
     has_served: AtomicBool,
@@ -42,11 +43,11 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(attempt: u64, connection: &Connection) -> Self {
+    pub(super) fn new(attempt: u64, connection: &Connection, wake: &Arc<Notify>) -> Self {
         Self {
             attempt,
-            commands: connection.commands.clone(),
             driver: Arc::clone(&connection.driver),
+            wake: Arc::clone(wake),
             made: Instant::now(),
             has_served: AtomicBool::new(false),
             retired: AtomicBool::new(false),
@@ -60,6 +61,11 @@ impl Link {
 
     pub(super) fn is_broken(&self) -> bool {
         self.ending.load(Ordering::Acquire) || self.driver.is_over()
+    }
+
+    /// How many requests wait for their answers over it.
+    pub(super) fn load(&self) -> usize {
+        self.driver.load()
     }
 
     /// Whether a call may be sent over it.
@@ -117,12 +123,9 @@ impl Link {
     pub(super) fn beat(&self, now: Instant, every: Duration, patience: Duration) {
         let pulse = self.driver.pulse();
         if pulse.silent_for(now).is_none() && pulse.idle_for(now) >= every {
-            let mut commands = self.commands.clone();
-            tokio::spawn(async move {
-                let ping = redis::cmd("PING");
-                // What is in the answer, or whether there is one, the pulse tells.
-                let _ = timeout(patience, commands.send_packed_command(&ping)).await;
-            });
+            // What is in the answer, or whether there is one, the pulse tells.
+            let ping = Command::new("PING", 0, 0);
+            self.driver.tell(now, now + patience, ping.into());
         }
     }
 
@@ -136,48 +139,42 @@ impl Link {
 /// A link in the hands of one caller.
 pub(crate) struct Lease {
     link: Arc<Link>,
-    commands: MultiplexedConnection,
     /// How many attempts to connect had been begun by then.
     attempts: u64,
-    /// Wakes the supervisor.
-    wake: Arc<Notify>,
+    /// Whether the link is driven by the caller's runtime.
+    is_driven_here: bool,
 }
 
 impl Lease {
-    pub(super) fn new(link: &Arc<Link>, attempts: u64, wake: &Arc<Notify>) -> Self {
+    pub(super) fn new(link: &Arc<Link>, attempts: u64, runtime: &Handle) -> Self {
         Self {
             attempts,
-            commands: link.commands.clone(),
+            is_driven_here: link.driver.is_on(runtime),
             link: Arc::clone(link),
-            wake: Arc::clone(wake),
         }
     }
 
-    /// Sends the request and waits for the answer, a refusal of the server among them. An error
-    /// means that the connection is lost.
-    pub(crate) async fn send(&mut self, request: Request<'_>) -> Result<redis::Value> {
-        let commands = &mut self.commands;
-        let _call = self.link.driver.pulse().call();
-        let answer = async {
-            match request {
-                Request::Command(command) => commands.send_packed_command(command).await,
-                Request::Pipeline(pipeline) => commands
-                    .send_packed_commands(pipeline, 0, pipeline.len())
-                    .await
-                    .map(redis::Value::Array),
-            }
-        };
-        // What is handed to the driver while it ends may be left where nobody looks any more, and
-        // its caller would wait for ever: the channel between the two lives on with its senders.
-        let answer = tokio::select! {
-            biased;
-            answer = answer => answer.map_err(|error| lost::request(&error)),
-            () = self.link.driver.over() => Err(lost::unanswered()),
+    /// Sends the request and waits for the answer until the deadline, a refusal of the server among
+    /// them.
+    pub(crate) async fn send(&self, now: Instant, deadline: Instant, request: Request) -> Answer {
+        let asking = self.link.driver.ask(now, deadline, request);
+        let answer = if self.is_driven_here {
+            asking.await
+        } else {
+            // Rare, and its future is large.
+            Box::pin(timeout_at(deadline, asking))
+                .await
+                .unwrap_or(Err(Unanswered {
+                    why: Why::Late,
+                    was_sent: true,
+                }))
         };
         match &answer {
             Ok(_) => self.link.served(),
-            // Also where the driver lives on, as after an answer that it cannot read.
-            Err(_) => self.give_up(),
+            Err(unanswered) => match unanswered.why {
+                Why::Late => self.timed_out(),
+                Why::Lost(_) => self.give_up(),
+            },
         }
         answer
     }
@@ -188,22 +185,21 @@ impl Lease {
         self.attempts
     }
 
-    /// To be told when the deadline of a request passed before the answer came.
-    pub(crate) fn timed_out(&self) {
+    fn timed_out(&self) {
         if self.link.driver.pulse().timed_out() >= TIMEOUTS_OF_A_DOUBT {
-            self.wake.notify_one();
+            self.link.wake.notify_one();
         }
     }
 
     /// Ends the connection for everybody.
     fn give_up(&self) {
         self.link.end();
-        self.wake.notify_one();
+        self.link.wake.notify_one();
     }
 
     /// Has the connection replaced: what answers is not the master. Calls under way may finish.
     pub(crate) fn retire(&self) {
         self.link.retire();
-        self.wake.notify_one();
+        self.link.wake.notify_one();
     }
 }

@@ -6,7 +6,6 @@ mod log;
 mod supervisor;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool::managed::{Object, Pool};
@@ -20,6 +19,8 @@ use tokio::time::Instant;
 pub(crate) use link::Lease;
 
 use crate::connect::{Connector, Manner, Target};
+use crate::driver::FULL;
+use crate::request::Weight;
 use crate::settings::Links;
 use breaker::Breaker;
 use link::Link;
@@ -35,7 +36,6 @@ struct Shared {
     /// One more than there are places, for the one that is to replace another.
     pool: Pool<Connector>,
     state: Mutex<State>,
-    turn: AtomicUsize,
     follows_the_master: bool,
     /// Wakes those who wait for a connection.
     changed: Notify,
@@ -76,9 +76,9 @@ struct Seated {
 }
 
 impl Seated {
-    fn new(attempt: u64, connection: Object<Connector>) -> Self {
+    fn new(attempt: u64, connection: Object<Connector>, wake: &Arc<Notify>) -> Self {
         Self {
-            link: Arc::new(Link::new(attempt, &connection)),
+            link: Arc::new(Link::new(attempt, &connection, wake)),
             seat: Some(connection),
         }
     }
@@ -122,7 +122,6 @@ impl Server {
                     },
                     is_closed: false,
                 }),
-                turn: AtomicUsize::new(0),
                 follows_the_master,
                 changed: Notify::new(),
                 wake: Arc::new(Notify::new()),
@@ -130,7 +129,7 @@ impl Server {
         })
     }
 
-    /// A connection, by turns, from a later attempt than that one, or any if none can be made. Where
+    /// A connection from a later attempt than that one, or any if none can be made. Where
     /// there is none yet, this waits for one; while the server is down, it fails at once with the
     /// cause.
     ///
@@ -139,8 +138,13 @@ impl Server {
     ///
     /// When one breaks, the others often do in the same moment, and it takes another one to be found
     /// out: so a call that is repeated goes over a new one.
-    pub(crate) async fn lease_newer_than(&self, attempt: u64) -> Result<Lease> {
-        match self.lease_now(attempt) {
+    pub(crate) async fn lease_newer_than(
+        &self,
+        attempt: u64,
+        weight: Weight,
+        runtime: Handle,
+    ) -> Result<Lease> {
+        match self.lease_now(attempt, weight, &runtime) {
             Ok(Some(lease)) => return Ok(lease),
             Ok(None) => self.shared.wake.notify_one(),
             Err(error) => {
@@ -153,7 +157,7 @@ impl Server {
         loop {
             let mut changed = std::pin::pin!(self.shared.changed.notified());
             changed.as_mut().enable();
-            if let Some(lease) = self.lease_now(attempt)? {
+            if let Some(lease) = self.lease_now(attempt, weight, &runtime)? {
                 return Ok(lease);
             }
             changed.await;
@@ -161,21 +165,25 @@ impl Server {
     }
 
     /// One that is there, or nothing if there is reason to wait for one.
-    pub(crate) fn lease_now(&self, attempt: u64) -> Result<Option<Lease>> {
+    pub(crate) fn lease_now(
+        &self,
+        attempt: u64,
+        weight: Weight,
+        runtime: &Handle,
+    ) -> Result<Option<Lease>> {
         let shared = &self.shared;
         let state = shared.state.lock();
         if state.is_closed {
             return Err(Error::closed());
         }
-        let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
-        if let Some(link) = state.usable(turn, attempt) {
-            return Ok(Some(Lease::new(link, state.attempts, &shared.wake)));
+        if let Some(link) = state.usable(weight, attempt) {
+            return Ok(Some(Lease::new(link, state.attempts, runtime)));
         }
         if !state.supervision.is_alive {
             return self.supervise(state);
         }
-        match (state.breaker.cause(), state.usable(turn, 0)) {
-            (Some(_), Some(link)) => Ok(Some(Lease::new(link, state.attempts, &shared.wake))),
+        match (state.breaker.cause(), state.usable(weight, 0)) {
+            (Some(_), Some(link)) => Ok(Some(Lease::new(link, state.attempts, runtime))),
             // Nobody has looked whether the cause still holds.
             (Some(_), None) if state.supervision.is_at_rest(Instant::now()) => {
                 self.supervise(state)
@@ -183,7 +191,7 @@ impl Server {
             (Some(cause), None) => Err(cause.clone()),
             // Nobody asks for another connection while each place has a good one.
             (None, Some(link)) if state.place_in_need().is_none() => {
-                Ok(Some(Lease::new(link, state.attempts, &shared.wake)))
+                Ok(Some(Lease::new(link, state.attempts, runtime)))
             }
             (None, _) => Ok(None),
         }
@@ -259,16 +267,33 @@ impl State {
         (seated, std::mem::take(&mut self.retired))
     }
 
-    /// The first usable link from this turn on, of those of later attempts than that one.
-    fn usable(&self, turn: usize, attempt: u64) -> Option<&Arc<Link>> {
-        let start = turn.checked_rem(self.places.len())?;
-        let (before, from) = self.places.split_at_checked(start)?;
-        from.iter()
-            .chain(before)
-            .flatten()
-            .map(|seated| &seated.link)
-            .find(|link| link.attempt() > attempt && link.is_usable())
+    /// The usable link to send such a request over, of those of later attempts than that one.
+    ///
+    /// Requests that go over the same link share packets and wake-ups, so one link is filled before
+    /// the next one is taken. Heavy ones fill them from the other end, and hold up no light ones.
+    fn usable(&self, weight: Weight, attempt: u64) -> Option<&Arc<Link>> {
+        let links = self.places.iter().flatten().map(|seated| &seated.link);
+        let mut links = links.filter(|link| link.attempt() > attempt && link.is_usable());
+        match weight {
+            Weight::Light => not_full(&mut links),
+            Weight::Heavy => not_full(&mut links.rev()),
+        }
     }
+}
+
+/// The first link that is not full, or the one with the fewest requests.
+fn not_full<'a>(links: &mut dyn Iterator<Item = &'a Arc<Link>>) -> Option<&'a Arc<Link>> {
+    let mut least: Option<(usize, &Arc<Link>)> = None;
+    for link in links {
+        let load = link.load();
+        if load < FULL {
+            return Some(link);
+        }
+        if least.is_none_or(|(least, _)| load < least) {
+            least = Some((load, link));
+        }
+    }
+    least.map(|(_, link)| link)
 }
 
 impl Shared {

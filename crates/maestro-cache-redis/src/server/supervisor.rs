@@ -171,7 +171,7 @@ impl Shared {
     /// Puts a new connection where one is missing or doubted.
     fn place(&self, state: &mut State, connection: Object<Connector>, now: Instant) {
         // There is one attempt at a time, so this one is the last that was begun.
-        let seated = Seated::new(state.attempts, connection);
+        let seated = Seated::new(state.attempts, connection, &self.wake);
         let Some(place) = state
             .place_in_need()
             .and_then(|at| state.places.get_mut(at))

@@ -406,6 +406,14 @@ async fn a_user_without_ping_gets_no_more_connections_than_configured() {
         .build()
         .unwrap();
     burst(&cache, 200).await;
+    // One that is not greeted yet is nobody's.
+    let greeted = async {
+        while clients_of(&server, "qf").len() < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let greeted = tokio::time::timeout(Duration::from_secs(30), greeted);
+    greeted.await.expect("three connections are made");
     settles_at(&server, 3).await;
     let made = clients_of(&server, "qf");
     assert_eq!(made.len(), 3);

@@ -1,9 +1,8 @@
 //! Which keys hold large values, as far as is remembered.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use redis::Value;
+use crate::resp::Value;
 
 /// A value beyond this holds up those behind it for longer than a request of its own costs.
 const LARGE: usize = 16 << 10;
@@ -12,50 +11,50 @@ const WORDS: usize = 64;
 
 /// Remembers by a bit for each hash. Keys may share one: a small value then goes on its own, too.
 pub(super) struct Large {
-    bits: [AtomicU64; WORDS],
+    bits: [u64; WORDS],
     /// False until the first one was seen: most services have none, and need not look.
-    are_any: AtomicBool,
+    are_any: bool,
     hasher: RandomState,
 }
 
 impl Large {
     pub(super) fn new() -> Self {
         Self {
-            bits: [const { AtomicU64::new(0) }; WORDS],
-            are_any: AtomicBool::new(false),
+            bits: [0; WORDS],
+            are_any: false,
             hasher: RandomState::new(),
         }
     }
 
     /// Whether the key held a large value when it was read last.
     pub(super) fn holds(&self, key: &str) -> bool {
-        self.are_any.load(Ordering::Relaxed) && {
+        self.are_any && {
             let (word, bit) = self.place(key);
-            word.is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0)
+            self.bits.get(word).is_some_and(|word| word & bit != 0)
         }
     }
 
     /// Takes note of what the key holds.
-    pub(super) fn note(&self, key: &str, value: &Value) {
-        let is_large = matches!(value, Value::BulkString(bytes) if bytes.len() > LARGE);
-        if !is_large && !self.are_any.load(Ordering::Relaxed) {
+    pub(super) fn note(&mut self, key: &str, value: &Value) {
+        let is_large = matches!(value, Value::Bulk(bytes) if bytes.len() > LARGE);
+        if !is_large && !self.are_any {
             return;
         }
-        let (Some(word), bit) = self.place(key) else {
+        let (word, bit) = self.place(key);
+        let Some(word) = self.bits.get_mut(word) else {
             return;
         };
         if is_large {
-            self.are_any.store(true, Ordering::Relaxed);
-            word.fetch_or(bit, Ordering::Relaxed);
-        } else if word.load(Ordering::Relaxed) & bit != 0 {
-            word.fetch_and(!bit, Ordering::Relaxed);
+            self.are_any = true;
+            *word |= bit;
+        } else {
+            *word &= !bit;
         }
     }
 
-    fn place(&self, key: &str) -> (Option<&AtomicU64>, u64) {
+    fn place(&self, key: &str) -> (usize, u64) {
         let hash = self.hasher.hash_one(key);
-        let word = self.bits.get((hash >> 6) as usize % WORDS);
-        (word, 1 << (hash % 64))
+        ((hash >> 6) as usize % WORDS, 1 << (hash % 64))
     }
 }
 
@@ -65,8 +64,8 @@ mod tests {
 
     #[test]
     fn a_key_is_large_from_its_first_large_value_to_its_next_small_one() {
-        let large = Large::new();
-        let value = |size| Value::BulkString(vec![0; size]);
+        let mut large = Large::new();
+        let value = |size| Value::Bulk(vec![0; size].into());
         large.note("key", &value(LARGE));
         assert!(!large.holds("key"));
         large.note("key", &value(LARGE + 1));

@@ -1,0 +1,429 @@
+//! The task that owns a stream.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::ask::{Ask, Why};
+use super::large::Large;
+use super::outgoing::Outgoing;
+use super::pulse::Pulse;
+use super::queue::{Queue, Until};
+use crate::connect::Stream;
+use crate::lost::Lost;
+use crate::request::{Answers, Packed, Request};
+use crate::resp::{Command, Decoder, Unreadable, Value};
+
+/// From so many requests under way on one connection on, it pays to wait for more.
+const CROWD: usize = 4;
+
+/// So many `GET`s go out as one [`MGET`](https://redis.io/docs/latest/commands/mget/), and not fewer:
+/// what a batch cannot say of a key has to be asked for once more.
+const FEWEST_TOGETHER: usize = 4;
+
+/// More in one `MGET` save nothing, and keep others waiting for as long as the server is at it.
+const MOST_TOGETHER: usize = FULL;
+
+/// So many requests are worth a write of their own, whatever else is under way. A connection that has
+/// so many is full, and others are taken first.
+pub(crate) const FULL: usize = 64;
+
+/// How often others are let go first at most, before something is written.
+const MOST_PATIENCE: usize = 8;
+
+/// How long a request is held back at most, once somebody else asks. On a network that takes longer
+/// than this for a round trip, requests are in no need of company.
+const LONGEST_HOLD: Duration = Duration::from_micros(250);
+
+/// So much room is made for each read.
+const READ_AT_ONCE: usize = 32 << 10;
+
+/// Whom an answer is for. They come in the order in which was asked.
+enum Sent {
+    One(Arc<Ask>),
+    Several {
+        ask: Arc<Ask>,
+        count: usize,
+        answers: Vec<Value>,
+    },
+    Get(Get),
+    Together(Vec<Get>),
+}
+
+/// A `GET` that was asked for.
+struct Get {
+    ask: Arc<Ask>,
+    key: Arc<str>,
+}
+
+/// Reads and writes until the stream breaks or nobody holds the driver any more. However it ends, all
+/// who wait are told.
+pub(super) struct Task<S> {
+    stream: S,
+    queue: Arc<Queue>,
+    pulse: Arc<Pulse>,
+    outgoing: Outgoing,
+    incoming: BytesMut,
+    decoder: Decoder,
+    sent: VecDeque<Sent>,
+    /// How many requests that is.
+    under_way: usize,
+    /// How many answers are missing of what was written in one go, the oldest first.
+    unanswered: VecDeque<usize>,
+    /// When something was written last.
+    wrote: Instant,
+    large: Large,
+    /// What was taken from the queue, and is empty in between.
+    taken: Vec<Arc<Ask>>,
+    /// The same, for those that may go out together.
+    gets: Vec<Get>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// How many were answered since the last write. Many callers ask again at once.
+    answered: usize,
+    /// How often others were let go first since then, and how often that may be.
+    gave_way: usize,
+    patience: usize,
+    /// The last write had to wait, so that the next one shows that the peer still reads.
+    was_blocked: bool,
+    /// What was written may be held back by the stream, as by one that encrypts.
+    is_unflushed: bool,
+    why: Lost,
+}
+
+impl<S: Stream> Task<S> {
+    pub(super) fn new(stream: S, queue: Arc<Queue>, pulse: Arc<Pulse>) -> Self {
+        Self {
+            stream,
+            queue,
+            pulse,
+            outgoing: Outgoing::default(),
+            incoming: BytesMut::new(),
+            decoder: Decoder::default(),
+            sent: VecDeque::new(),
+            under_way: 0,
+            unanswered: VecDeque::new(),
+            wrote: Instant::now(),
+            large: Large::new(),
+            taken: Vec::new(),
+            gets: Vec::new(),
+            timer: None,
+            answered: 0,
+            gave_way: 0,
+            patience: 1,
+            was_blocked: false,
+            is_unflushed: false,
+            why: Lost::Ended,
+        }
+    }
+
+    /// Does what can be done now. Ready once the stream is of no use any more.
+    fn turn(&mut self, context: &mut Context<'_>) -> Poll<Lost> {
+        loop {
+            if let Poll::Ready(lost) = self.read(context) {
+                return Poll::Ready(lost);
+            }
+            let waiting = self.queue.waiting();
+            let until = if let Some(until) = self.holds_back(waiting) {
+                Until::Many(FULL, until)
+            } else if self.gives_way(waiting, context) {
+                return Poll::Pending;
+            } else {
+                match self.write(context) {
+                    Poll::Ready(Ok(())) => Until::Any,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Lost::broken(error)),
+                    Poll::Pending => Until::Writable,
+                }
+            };
+            self.queue.set_under_way(self.under_way);
+            let Some(rest) = self.queue.rest(context.waker(), until) else {
+                continue;
+            };
+            if !self.is_due(rest.due, context) {
+                return Poll::Pending;
+            }
+            self.fail_late();
+        }
+    }
+
+    /// Until when to wait for answers before more is written. With many requests under way those that
+    /// are written bit by bit get their answers no sooner, and cost as much as many.
+    fn holds_back(&self, waiting: usize) -> Option<Instant> {
+        if self.unanswered.is_empty()
+            || waiting == 0
+            || waiting >= FULL
+            || waiting + self.under_way <= CROWD
+            || !self.outgoing.is_empty()
+        {
+            return None;
+        }
+        let until = self.wrote + LONGEST_HOLD;
+        (Instant::now() < until).then_some(until)
+    }
+
+    /// Whether to let other tasks run before writing. With many requests under way some of them are
+    /// about to ask as well, above all those that were just answered, and what they ask goes out with
+    /// the rest. It takes a thread a moment to wake up for them, so they are waited for a few times,
+    /// as long as waiting proves to be worth it. With few requests, nobody waits.
+    fn gives_way(&mut self, waiting: usize, context: &Context<'_>) -> bool {
+        let is_crowded = waiting.max(self.answered) + self.under_way > CROWD;
+        let are_back = waiting >= self.answered;
+        let has_tried = self.gave_way > 0;
+        if is_crowded && (!has_tried || !are_back && self.gave_way < self.patience) {
+            self.gave_way += 1;
+            context.waker().wake_by_ref();
+            return true;
+        }
+        if has_tried {
+            self.patience = if are_back {
+                (self.patience * 2).min(MOST_PATIENCE)
+            } else {
+                (self.patience / 2).max(1)
+            };
+        }
+        self.gave_way = 0;
+        self.answered = 0;
+        false
+    }
+
+    /// Reads all that has come. Ready once no more will.
+    fn read(&mut self, context: &mut Context<'_>) -> Poll<Lost> {
+        loop {
+            self.incoming.reserve(READ_AT_ONCE);
+            let read = ready!(pin!(self.stream.read_buf(&mut self.incoming)).poll(context));
+            match read {
+                Err(error) => return Poll::Ready(Lost::broken(error)),
+                Ok(0) => return Poll::Ready(Lost::broken(io::ErrorKind::UnexpectedEof.into())),
+                Ok(_) => self.pulse.heard(),
+            }
+            loop {
+                match self.decoder.next(&mut self.incoming) {
+                    Ok(None) => break,
+                    // Nobody asked for news.
+                    Ok(Some(Value::Push)) => {}
+                    Ok(Some(value)) => {
+                        if !self.hand_over(value) {
+                            return Poll::Ready(Lost::Unreadable);
+                        }
+                    }
+                    Err(Unreadable) => return Poll::Ready(Lost::Unreadable),
+                }
+            }
+        }
+    }
+
+    /// Gives the answer to whom it belongs. False if it belongs to nobody.
+    fn hand_over(&mut self, value: Value) -> bool {
+        let sent = self.sent.pop_front();
+        if !matches!(&sent, Some(Sent::Several { count, answers, .. }) if answers.len() + 1 < *count)
+            && let Some(left) = self.unanswered.front_mut()
+        {
+            *left -= 1;
+            if *left == 0 {
+                self.unanswered.pop_front();
+            }
+        }
+        match sent {
+            None => return false,
+            Some(Sent::One(ask)) => {
+                self.under_way -= 1;
+                self.answered += 1;
+                ask.finish(value);
+            }
+            Some(Sent::Get(get)) => {
+                self.under_way -= 1;
+                self.answered += 1;
+                self.finish(&get, value);
+            }
+            Some(Sent::Together(gets)) => {
+                self.under_way -= gets.len();
+                self.answered += gets.len();
+                self.finish_all(gets, value);
+            }
+            Some(Sent::Several {
+                ask,
+                count,
+                mut answers,
+            }) => {
+                answers.push(value);
+                if answers.len() == count {
+                    self.under_way -= 1;
+                    self.answered += 1;
+                    ask.finish(Value::Array(answers));
+                } else {
+                    self.sent.push_front(Sent::Several {
+                        ask,
+                        count,
+                        answers,
+                    });
+                }
+            }
+        }
+        true
+    }
+
+    fn finish(&mut self, get: &Get, value: Value) {
+        self.large.note(&get.key, &value);
+        get.ask.finish(value);
+    }
+
+    /// What a batch cannot say is asked for once more, alone: whether a key is missing or holds
+    /// another type, and for which of them the server refused.
+    fn finish_all(&mut self, gets: Vec<Get>, value: Value) {
+        let values = match value {
+            Value::Array(values) if values.len() == gets.len() => values,
+            _ => vec![Value::Nil; gets.len()],
+        };
+        for (get, value) in gets.into_iter().zip(values) {
+            if matches!(value, Value::Bulk(_)) {
+                self.finish(&get, value);
+            } else if get.ask.is_wanted() {
+                self.get(get);
+            }
+        }
+    }
+
+    /// Writes all that waits. Pending while the peer does not read.
+    fn write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What waits and is not taken can be withdrawn, and does not fill a buffer.
+        if !self.was_blocked {
+            self.take_what_waits();
+        }
+        while !self.outgoing.is_empty() {
+            let wrote = self.outgoing.poll_write(&mut self.stream, context);
+            if wrote.is_pending() {
+                self.was_blocked = true;
+                return Poll::Pending;
+            }
+            if std::mem::take(&mut self.was_blocked) {
+                self.pulse.heard();
+            }
+            self.pulse.sent();
+            ready!(wrote)?;
+            self.is_unflushed = true;
+        }
+        if self.is_unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+            self.is_unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn take_what_waits(&mut self) {
+        let mut taken = std::mem::take(&mut self.taken);
+        self.queue.take(&mut taken);
+        for ask in taken.drain(..) {
+            match ask.send() {
+                None => {}
+                Some(Request::Packed(Packed { bytes, answers })) => {
+                    self.outgoing.push(&bytes);
+                    self.under_way += 1;
+                    self.sent.push_back(match answers {
+                        Answers::One => Sent::One(ask),
+                        Answers::Several(count) => Sent::Several {
+                            ask,
+                            count,
+                            answers: Vec::with_capacity(count),
+                        },
+                    });
+                }
+                Some(Request::Get(key)) if self.large.holds(&key) => self.get(Get { ask, key }),
+                Some(Request::Get(key)) => self.gets.push(Get { ask, key }),
+            }
+        }
+        self.taken = taken;
+        self.get_together();
+        let before: usize = self.unanswered.iter().sum();
+        if self.sent.len() > before {
+            self.unanswered.push_back(self.sent.len() - before);
+            self.wrote = Instant::now();
+        }
+    }
+
+    /// Asks for a key alone.
+    fn get(&mut self, get: Get) {
+        let mut command = Command::new("GET", 1, get.key.len());
+        command.arg(&*get.key);
+        self.outgoing.push(&command.into_bytes());
+        self.under_way += 1;
+        self.sent.push_back(Sent::Get(get));
+    }
+
+    fn get_together(&mut self) {
+        let mut gets = std::mem::take(&mut self.gets);
+        while gets.len() >= FEWEST_TOGETHER {
+            let some: Vec<_> = gets.drain(..gets.len().min(MOST_TOGETHER)).collect();
+            let size = some.iter().map(|get| get.key.len()).sum();
+            let mut command = Command::new("MGET", some.len(), size);
+            for get in &some {
+                command.arg(&*get.key);
+            }
+            self.outgoing.push(&command.into_bytes());
+            self.under_way += some.len();
+            self.sent.push_back(Sent::Together(some));
+        }
+        for get in gets.drain(..) {
+            self.get(get);
+        }
+        self.gets = gets;
+    }
+
+    /// Whether it is time to look for requests that are late; if not, the task is woken when it is.
+    fn is_due(&mut self, due: Option<Instant>, context: &mut Context<'_>) -> bool {
+        let Some(due) = due else {
+            return false;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if timer.deadline() != due {
+            timer.as_mut().reset(due);
+        }
+        timer.as_mut().poll(context).is_ready()
+    }
+
+    fn fail_late(&mut self) {
+        let now = Instant::now();
+        let asks = self.sent.iter().flat_map(Sent::asks);
+        let due = asks.filter_map(|ask| ask.due_after(now)).min();
+        self.queue.fail_late(now, due);
+    }
+}
+
+impl Sent {
+    fn asks(&self) -> impl Iterator<Item = &Ask> {
+        let (one, many) = match self {
+            Self::One(ask) | Self::Several { ask, .. } | Self::Get(Get { ask, .. }) => {
+                (Some(&**ask), [].as_slice())
+            }
+            Self::Together(gets) => (None, gets.as_slice()),
+        };
+        one.into_iter().chain(many.iter().map(|get| &*get.ask))
+    }
+}
+
+impl<S: Stream> Future for Task<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.why = ready!(self.turn(context));
+        Poll::Ready(())
+    }
+}
+
+// Nothing is pinned in place: the stream is `Unpin`, and the timer has its box.
+impl<S> Unpin for Task<S> {}
+
+impl<S> Drop for Task<S> {
+    fn drop(&mut self) {
+        let waiting = self.queue.close();
+        let sent = self.sent.iter().flat_map(Sent::asks);
+        for ask in sent.chain(waiting.iter().map(|ask| &**ask)) {
+            ask.fail(Why::Lost(self.why.clone()));
+        }
+    }
+}
