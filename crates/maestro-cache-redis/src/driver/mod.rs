@@ -10,7 +10,10 @@ mod large;
 mod outgoing;
 mod pulse;
 mod queue;
+mod sent;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -58,6 +58,7 @@ impl Outgoing {
         self.written += wrote;
         if wrote == len {
             self.written = 0;
+
             if self.parts.pop_front().is_none() {
                 self.last.clear();
                 if self.last.capacity() > MOST_KEPT {

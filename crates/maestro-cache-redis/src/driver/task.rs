@@ -1,6 +1,5 @@
 //! The task that owns a stream.
 
-use std::collections::VecDeque;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use super::large::Large;
 use super::outgoing::Outgoing;
 use super::pulse::Pulse;
 use super::queue::{Queue, Until};
+use super::sent::{Delivery, Get, Recipient, Sent};
 use crate::connect::Stream;
 use crate::lost::Lost;
 use crate::request::{Answers, Packed, Request};
@@ -26,17 +26,18 @@ const CROWD: usize = 4;
 
 /// So many `GET`s go out as one [`MGET`](https://redis.io/docs/latest/commands/mget/), and not fewer:
 /// what a batch cannot say of a key has to be asked for once more.
-const FEWEST_TOGETHER: usize = 4;
+const FEWEST_TOGETHER: usize = 5;
 
 /// More in one `MGET` save nothing, and keep others waiting for as long as the server is at it.
 const MOST_TOGETHER: usize = FULL;
 
 /// So many requests are worth a write of their own, whatever else is under way. A connection that has
 /// so many is full, and others are taken first.
-pub(crate) const FULL: usize = 64;
+pub(crate) const FULL: usize = 128;
 
-/// How often others are let go first at most, before something is written.
-const MOST_PATIENCE: usize = 8;
+/// So many writes may be unanswered before the next one waits for more: the server is at the one while
+/// the other is on its way.
+const MOST_WRITES: usize = 2;
 
 /// How long a request is held back at most, once somebody else asks. On a network that takes longer
 /// than this for a round trip, requests are in no need of company.
@@ -44,24 +45,6 @@ const LONGEST_HOLD: Duration = Duration::from_micros(250);
 
 /// So much room is made for each read.
 const READ_AT_ONCE: usize = 32 << 10;
-
-/// Whom an answer is for. They come in the order in which was asked.
-enum Sent {
-    One(Arc<Ask>),
-    Several {
-        ask: Arc<Ask>,
-        count: usize,
-        answers: Vec<Value>,
-    },
-    Get(Get),
-    Together(Vec<Get>),
-}
-
-/// A `GET` that was asked for.
-struct Get {
-    ask: Arc<Ask>,
-    key: Arc<str>,
-}
 
 /// Reads and writes until the stream breaks or nobody holds the driver any more. However it ends, all
 /// who wait are told.
@@ -72,11 +55,7 @@ pub(super) struct Task<S> {
     outgoing: Outgoing,
     incoming: BytesMut,
     decoder: Decoder,
-    sent: VecDeque<Sent>,
-    /// How many requests that is.
-    under_way: usize,
-    /// How many answers are missing of what was written in one go, the oldest first.
-    unanswered: VecDeque<usize>,
+    sent: Sent,
     /// When something was written last.
     wrote: Instant,
     large: Large,
@@ -85,11 +64,8 @@ pub(super) struct Task<S> {
     /// The same, for those that may go out together.
     gets: Vec<Get>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// How many were answered since the last write. Many callers ask again at once.
-    answered: usize,
-    /// How often others were let go first since then, and how often that may be.
-    gave_way: usize,
-    patience: usize,
+    /// Others were let go first.
+    gave_way: bool,
     /// The last write had to wait, so that the next one shows that the peer still reads.
     was_blocked: bool,
     /// What was written may be held back by the stream, as by one that encrypts.
@@ -106,17 +82,13 @@ impl<S: Stream> Task<S> {
             outgoing: Outgoing::default(),
             incoming: BytesMut::new(),
             decoder: Decoder::default(),
-            sent: VecDeque::new(),
-            under_way: 0,
-            unanswered: VecDeque::new(),
+            sent: Sent::default(),
             wrote: Instant::now(),
             large: Large::new(),
             taken: Vec::new(),
             gets: Vec::new(),
             timer: None,
-            answered: 0,
-            gave_way: 0,
-            patience: 1,
+            gave_way: false,
             was_blocked: false,
             is_unflushed: false,
             why: Lost::Ended,
@@ -141,7 +113,7 @@ impl<S: Stream> Task<S> {
                     Poll::Pending => Until::Writable,
                 }
             };
-            self.queue.set_under_way(self.under_way);
+            self.queue.set_under_way(self.sent.requests());
             let Some(rest) = self.queue.rest(context.waker(), until) else {
                 continue;
             };
@@ -155,10 +127,10 @@ impl<S: Stream> Task<S> {
     /// Until when to wait for answers before more is written. With many requests under way those that
     /// are written bit by bit get their answers no sooner, and cost as much as many.
     fn holds_back(&self, waiting: usize) -> Option<Instant> {
-        if self.unanswered.is_empty()
+        if self.sent.writes() < MOST_WRITES
             || waiting == 0
             || waiting >= FULL
-            || waiting + self.under_way <= CROWD
+            || waiting + self.sent.requests() <= CROWD
             || !self.outgoing.is_empty()
         {
             return None;
@@ -168,28 +140,14 @@ impl<S: Stream> Task<S> {
     }
 
     /// Whether to let other tasks run before writing. With many requests under way some of them are
-    /// about to ask as well, above all those that were just answered, and what they ask goes out with
-    /// the rest. It takes a thread a moment to wake up for them, so they are waited for a few times,
-    /// as long as waiting proves to be worth it. With few requests, nobody waits.
+    /// about to ask as well, and what they ask goes out with the rest. With few, nobody waits.
     fn gives_way(&mut self, waiting: usize, context: &Context<'_>) -> bool {
-        let is_crowded = waiting.max(self.answered) + self.under_way > CROWD;
-        let are_back = waiting >= self.answered;
-        let has_tried = self.gave_way > 0;
-        if is_crowded && (!has_tried || !are_back && self.gave_way < self.patience) {
-            self.gave_way += 1;
+        let is_crowded = waiting > 0 && waiting + self.sent.requests() > CROWD;
+        self.gave_way = is_crowded && !self.gave_way;
+        if self.gave_way {
             context.waker().wake_by_ref();
-            return true;
         }
-        if has_tried {
-            self.patience = if are_back {
-                (self.patience * 2).min(MOST_PATIENCE)
-            } else {
-                (self.patience / 2).max(1)
-            };
-        }
-        self.gave_way = 0;
-        self.answered = 0;
-        false
+        self.gave_way
     }
 
     /// Reads all that has come. Ready once no more will.
@@ -220,49 +178,13 @@ impl<S: Stream> Task<S> {
 
     /// Gives the answer to whom it belongs. False if it belongs to nobody.
     fn hand_over(&mut self, value: Value) -> bool {
-        let sent = self.sent.pop_front();
-        if !matches!(&sent, Some(Sent::Several { count, answers, .. }) if answers.len() + 1 < *count)
-            && let Some(left) = self.unanswered.front_mut()
-        {
-            *left -= 1;
-            if *left == 0 {
-                self.unanswered.pop_front();
-            }
-        }
-        match sent {
-            None => return false,
-            Some(Sent::One(ask)) => {
-                self.under_way -= 1;
-                self.answered += 1;
+        match self.sent.answer(value) {
+            Delivery::Unasked => return false,
+            Delivery::Partial => {}
+            Delivery::Complete(Recipient::Get(get), value) => self.finish(&get, value),
+            Delivery::Complete(Recipient::Together(gets), value) => self.finish_all(gets, value),
+            Delivery::Complete(Recipient::One(ask) | Recipient::Several { ask, .. }, value) => {
                 ask.finish(value);
-            }
-            Some(Sent::Get(get)) => {
-                self.under_way -= 1;
-                self.answered += 1;
-                self.finish(&get, value);
-            }
-            Some(Sent::Together(gets)) => {
-                self.under_way -= gets.len();
-                self.answered += gets.len();
-                self.finish_all(gets, value);
-            }
-            Some(Sent::Several {
-                ask,
-                count,
-                mut answers,
-            }) => {
-                answers.push(value);
-                if answers.len() == count {
-                    self.under_way -= 1;
-                    self.answered += 1;
-                    ask.finish(Value::Array(answers));
-                } else {
-                    self.sent.push_front(Sent::Several {
-                        ask,
-                        count,
-                        answers,
-                    });
-                }
             }
         }
         true
@@ -321,29 +243,25 @@ impl<S: Stream> Task<S> {
         for ask in taken.drain(..) {
             match ask.send() {
                 None => {}
+                Some(Request::Get(key)) if self.large.holds(&key) => self.get(Get { ask, key }),
+                Some(Request::Get(key)) => self.gets.push(Get { ask, key }),
                 Some(Request::Packed(Packed { bytes, answers })) => {
                     self.outgoing.push(&bytes);
-                    self.under_way += 1;
-                    self.sent.push_back(match answers {
-                        Answers::One => Sent::One(ask),
-                        Answers::Several(count) => Sent::Several {
+                    self.sent.push(match answers {
+                        Answers::One => Recipient::One(ask),
+                        Answers::Several(count) => Recipient::Several {
                             ask,
                             count,
                             answers: Vec::with_capacity(count),
                         },
                     });
                 }
-                Some(Request::Get(key)) if self.large.holds(&key) => self.get(Get { ask, key }),
-                Some(Request::Get(key)) => self.gets.push(Get { ask, key }),
             }
         }
         self.taken = taken;
         self.get_together();
-        let before: usize = self.unanswered.iter().sum();
-        if self.sent.len() > before {
-            self.unanswered.push_back(self.sent.len() - before);
-            self.wrote = Instant::now();
-        }
+        self.sent.write();
+        self.wrote = Instant::now();
     }
 
     /// Asks for a key alone.
@@ -351,8 +269,7 @@ impl<S: Stream> Task<S> {
         let mut command = Command::new("GET", 1, get.key.len());
         command.arg(&*get.key);
         self.outgoing.push(&command.into_bytes());
-        self.under_way += 1;
-        self.sent.push_back(Sent::Get(get));
+        self.sent.push(Recipient::Get(get));
     }
 
     fn get_together(&mut self) {
@@ -365,8 +282,7 @@ impl<S: Stream> Task<S> {
                 command.arg(&*get.key);
             }
             self.outgoing.push(&command.into_bytes());
-            self.under_way += some.len();
-            self.sent.push_back(Sent::Together(some));
+            self.sent.push(Recipient::Together(some));
         }
         for get in gets.drain(..) {
             self.get(get);
@@ -388,21 +304,9 @@ impl<S: Stream> Task<S> {
 
     fn fail_late(&mut self) {
         let now = Instant::now();
-        let asks = self.sent.iter().flat_map(Sent::asks);
+        let asks = self.sent.asks();
         let due = asks.filter_map(|ask| ask.due_after(now)).min();
         self.queue.fail_late(now, due);
-    }
-}
-
-impl Sent {
-    fn asks(&self) -> impl Iterator<Item = &Ask> {
-        let (one, many) = match self {
-            Self::One(ask) | Self::Several { ask, .. } | Self::Get(Get { ask, .. }) => {
-                (Some(&**ask), [].as_slice())
-            }
-            Self::Together(gets) => (None, gets.as_slice()),
-        };
-        one.into_iter().chain(many.iter().map(|get| &*get.ask))
     }
 }
 
@@ -421,7 +325,7 @@ impl<S> Unpin for Task<S> {}
 impl<S> Drop for Task<S> {
     fn drop(&mut self) {
         let waiting = self.queue.close();
-        let sent = self.sent.iter().flat_map(Sent::asks);
+        let sent = self.sent.asks();
         for ask in sent.chain(waiting.iter().map(|ask| &**ask)) {
             ask.fail(Why::Lost(self.why.clone()));
         }

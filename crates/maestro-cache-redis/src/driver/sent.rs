@@ -1,0 +1,127 @@
+//! What was sent and is not answered.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::ask::Ask;
+use crate::resp::Value;
+
+/// Whom an answer is for.
+pub(super) enum Recipient {
+    One(Arc<Ask>),
+    /// One who gets so many answers as an array.
+    Several {
+        ask: Arc<Ask>,
+        count: usize,
+        answers: Vec<Value>,
+    },
+    Get(Get),
+    /// Those whose keys went out together.
+    Together(Vec<Get>),
+}
+
+/// A `GET` of a key.
+pub(super) struct Get {
+    pub(super) ask: Arc<Ask>,
+    pub(super) key: Arc<str>,
+}
+
+impl Recipient {
+    /// All who wait for the answer.
+    pub(super) fn asks(&self) -> impl Iterator<Item = &Ask> {
+        let (one, many) = match self {
+            Self::One(ask) | Self::Several { ask, .. } | Self::Get(Get { ask, .. }) => {
+                (Some(&**ask), [].as_slice())
+            }
+            Self::Together(gets) => (None, gets.as_slice()),
+        };
+        one.into_iter().chain(many.iter().map(|get| &*get.ask))
+    }
+
+    fn requests(&self) -> usize {
+        match self {
+            Self::Together(gets) => gets.len(),
+            _ => 1,
+        }
+    }
+}
+
+/// Those who wait for answers. A server answers in the order in which it was asked.
+#[derive(Default)]
+pub(super) struct Sent {
+    recipients: VecDeque<Recipient>,
+    requests: usize,
+    /// How many recipients are left of each write, the oldest first.
+    writes: VecDeque<usize>,
+    /// How many of them are of no write yet.
+    unwritten: usize,
+}
+
+/// What an answer comes to.
+pub(super) enum Delivery {
+    /// It is all that the recipient waits for.
+    Complete(Recipient, Value),
+    Partial,
+    /// Nobody asked for it.
+    Unasked,
+}
+
+impl Sent {
+    /// How many requests are not answered.
+    pub(super) fn requests(&self) -> usize {
+        self.requests
+    }
+
+    /// How many writes are not answered as a whole.
+    pub(super) fn writes(&self) -> usize {
+        self.writes.len()
+    }
+
+    pub(super) fn asks(&self) -> impl Iterator<Item = &Ask> {
+        self.recipients.iter().flat_map(Recipient::asks)
+    }
+
+    pub(super) fn push(&mut self, recipient: Recipient) {
+        self.requests += recipient.requests();
+        self.unwritten += 1;
+        self.recipients.push_back(recipient);
+    }
+
+    /// What was sent since the last time goes out in one write.
+    pub(super) fn write(&mut self) {
+        let recipients = std::mem::take(&mut self.unwritten);
+        if recipients > 0 {
+            self.writes.push_back(recipients);
+        }
+    }
+
+    /// Takes in the next answer.
+    pub(super) fn answer(&mut self, value: Value) -> Delivery {
+        match self.recipients.front_mut() {
+            None => return Delivery::Unasked,
+            Some(Recipient::Several { count, answers, .. }) if answers.len() + 1 < *count => {
+                answers.push(value);
+                return Delivery::Partial;
+            }
+            Some(_) => {}
+        }
+        let Some(mut recipient) = self.recipients.pop_front() else {
+            return Delivery::Unasked;
+        };
+        self.requests -= recipient.requests();
+        if let Some(left) = self.writes.front_mut() {
+            *left -= 1;
+            if *left == 0 {
+                self.writes.pop_front();
+            }
+        }
+        let value = match &mut recipient {
+            Recipient::Several { answers, .. } => {
+                answers.push(value);
+                Value::Array(std::mem::take(answers))
+            }
+            _ => value,
+        };
+        Delivery::Complete(recipient, value)
+    }
+}
