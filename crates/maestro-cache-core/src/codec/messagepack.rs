@@ -1,45 +1,36 @@
 //! MessagePack with field names, and top-level integers as decimal text.
 
-use std::cell::Cell;
+#[cfg(test)]
+mod beside_rmp_serde;
+mod buffer;
+mod failure;
+mod header;
+mod serializer;
 
 use bytes::Bytes;
 use rmp_serde::{decode, encode};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
 
-use super::decimal::{DecimalDeserializer, DecimalText, OrDecimal};
+use self::buffer::Buffer;
+use self::failure::EncodeFailure;
+use super::decimal::DecimalDeserializer;
 
 /// A first byte below this would be a positive fixint, and a top-level integer is never written as
 /// one: such bytes are decimal text.
 const FIRST_BEYOND_FIXINT: u8 = 0x80;
 
-/// Values up to this size are encoded in a buffer that the thread keeps, and copied out of it: that
-/// is cheaper than to let a new one grow, or to cut one to size.
-const SMALL_BYTES: usize = 4096;
-
-thread_local! {
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
 /// Values may be nested this deep, as in JSON. Deeper bytes, which only somebody else can have
 /// written, are an error and not the end of the stack.
 const MAX_DEPTH: usize = 128;
 
+#[inline]
 pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, encode::Error> {
-    // Taken away meanwhile: a value that encodes another one while it is encoded finds an empty one.
-    let mut buffer = BUFFER.take();
-    buffer.clear();
-    let mut decimal: Option<DecimalText> = None;
-    let mut inner = rmp_serde::Serializer::new(&mut buffer).with_struct_map();
-    value.serialize(OrDecimal::new(&mut inner, &mut decimal))?;
-    let bytes = match decimal {
-        Some(decimal) => Bytes::copy_from_slice(decimal.as_bytes()),
-        // Boxed, so that a stored value holds on to no more than its own bytes.
-        None if buffer.len() > SMALL_BYTES => return Ok(buffer.into_boxed_slice().into()),
-        None => Bytes::copy_from_slice(&buffer),
-    };
-    BUFFER.set(buffer);
-    Ok(bytes)
+    let mut buffer = Buffer::default();
+    value
+        .serialize(&mut buffer)
+        .map_err(EncodeFailure::into_inner)?;
+    Ok(buffer.take())
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, decode::Error> {

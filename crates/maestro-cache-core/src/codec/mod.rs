@@ -67,6 +67,7 @@ impl Codec {
     /// [`ErrorKind::Encode`] if the value's `Serialize` fails or the format cannot hold it: in
     /// JSON that is NaN, the infinities, and maps whose keys are neither texts, numbers nor
     /// booleans. The source has the words of the `Serialize` that failed.
+    #[inline]
     pub fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes> {
         match self {
             Self::MessagePack => messagepack::encode(value).map_err(encode_error),
@@ -101,6 +102,7 @@ impl Codec {
     }
 }
 
+#[cold]
 fn encode_error(source: impl StdError + Send + Sync + 'static) -> Error {
     Error::new(
         ErrorKind::Encode,
