@@ -60,6 +60,7 @@ impl<'a, T> CacheFuture<'a, T> {
 
 impl<'a, T> CacheFuture<'a, T> {
     /// The answer, if it is there already; otherwise the future that waits for it.
+    #[inline]
     pub(crate) fn into_ready(self) -> std::result::Result<Result<T>, Self> {
         match self.0 {
             State::Ready(Some(answer)) => Ok(answer),

@@ -20,15 +20,18 @@ pub(crate) fn check(key: &str) -> Result<()> {
 }
 
 /// Calls `with` with prefix + key, without an allocation for keys of usual length.
+#[inline(always)] // What is captured in `with` then stays in registers, on the way of every operation.
 pub(crate) fn with_stored<R>(prefix: &str, key: &str, with: impl FnOnce(&str) -> R) -> R {
-    if prefix.is_empty() {
-        return with(key);
-    }
-    let mut joined = ArrayString::<ON_STACK>::new();
-    if joined.try_push_str(prefix).is_ok() && joined.try_push_str(key).is_ok() {
-        return with(&joined);
-    }
-    with(&[prefix, key].concat())
+    let mut on_stack = ArrayString::<ON_STACK>::new();
+    let on_heap;
+    with(if prefix.is_empty() {
+        key
+    } else if on_stack.try_push_str(prefix).is_ok() && on_stack.try_push_str(key).is_ok() {
+        &on_stack
+    } else {
+        on_heap = [prefix, key].concat();
+        &on_heap
+    })
 }
 
 /// The stored keys of a batch: checked all together, before any of them is touched.

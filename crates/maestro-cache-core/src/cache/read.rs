@@ -35,12 +35,14 @@ impl Cache {
     ///
     /// [`Decode`](crate::ErrorKind::Decode) if the stored value is not a `T`; the entry is left
     /// alone.
-    pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+    pub fn get<'a, T: DeserializeOwned>(
+        &'a self,
+        key: &'a str,
+    ) -> impl Future<Output = Result<Option<T>>> + Send {
         self.shared
             .run(Operation::Get, Some(key), CacheBackend::get, |value| {
                 self.shared.decode(value)
             })
-            .await
     }
 
     /// The value of the key, shared: decoded once for each stored entry and then kept, on a backend
@@ -72,7 +74,10 @@ impl Cache {
     ///
     /// [`Decode`](crate::ErrorKind::Decode) if the stored value is not a `T`; the entry is left
     /// alone.
-    pub async fn get_shared<T>(&self, key: &str) -> Result<Option<Arc<T>>>
+    pub fn get_shared<'a, T>(
+        &'a self,
+        key: &'a str,
+    ) -> impl Future<Output = Result<Option<Arc<T>>>> + Send
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -88,7 +93,6 @@ impl Cache {
                 let decoded = Arc::new(codec.decode(value.bytes())?);
                 Ok(Some(value.remember(codec, decoded)))
             })
-            .await
     }
 
     /// The bytes of the key as they are stored, past the codec.
@@ -109,12 +113,14 @@ impl Cache {
     /// # Errors
     ///
     /// None besides those of all operations: any bytes are bytes.
-    pub async fn get_bytes(&self, key: &str) -> Result<Option<Bytes>> {
+    pub fn get_bytes<'a>(
+        &'a self,
+        key: &'a str,
+    ) -> impl Future<Output = Result<Option<Bytes>>> + Send {
         self.shared
             .run(Operation::Get, Some(key), CacheBackend::get, |value| {
                 Ok(value.map(Value::into_bytes))
             })
-            .await
     }
 
     /// The values of the keys, in the order asked for, duplicates repeated; one round trip.
@@ -216,13 +222,15 @@ impl Cache {
     /// [`Decode`](crate::ErrorKind::Decode) if the value is not a `T`. The entry was removed all
     /// the same, and the outcome says so ([`Outcome::Applied`]): what may be used once is not
     /// offered twice.
-    pub async fn take<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+    pub fn take<'a, T: DeserializeOwned>(
+        &'a self,
+        key: &'a str,
+    ) -> impl Future<Output = Result<Option<T>>> + Send {
         self.shared
             .run(Operation::Take, Some(key), CacheBackend::take, |value| {
                 let decoded = self.shared.decode(value);
                 decoded.map_err(|error| error.with_outcome(Outcome::Applied))
             })
-            .await
     }
 
     /// True if there is a live entry. Does not count as use for the order of eviction.
@@ -245,10 +253,9 @@ impl Cache {
     /// # Errors
     ///
     /// None besides those of all operations.
-    pub async fn exists(&self, key: &str) -> Result<bool> {
+    pub fn exists<'a>(&'a self, key: &'a str) -> impl Future<Output = Result<bool>> + Send {
         self.shared
             .run(Operation::Exists, Some(key), CacheBackend::exists, as_it_is)
-            .await
     }
 }
 
