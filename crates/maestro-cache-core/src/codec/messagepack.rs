@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod beside_rmp_serde;
 mod buffer;
+mod elements;
 mod failure;
 mod header;
 mod serializer;

@@ -5,11 +5,12 @@ use std::fmt::Write;
 use rmp_serde::MSGPACK_EXT_STRUCT_NAME;
 use serde::Serialize;
 use serde::ser::{
-    Error, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant,
+    Error, SerializeStruct, SerializeStructVariant, SerializeTuple, SerializeTupleStruct,
+    SerializeTupleVariant,
 };
 
 use super::buffer::Buffer;
+use super::elements::Elements;
 use super::failure::EncodeFailure;
 use super::header::{BYTES, Header, MAP, SEQUENCE, TEXT};
 
@@ -306,80 +307,6 @@ impl<'a> serde::Serializer for &'a mut Buffer {
         self.variant(variant)?;
         self.header(&MAP, len)?;
         Ok(self)
-    }
-}
-
-/// The elements of a sequence, or the keys and values of a map. How many there are may only be
-/// known when all are written, as with `#[serde(flatten)]`.
-pub(super) struct Elements<'a> {
-    buffer: &'a mut Buffer,
-    /// Where the header for an unknown length goes.
-    header_at: Option<usize>,
-    written: usize,
-}
-
-impl<'a> Elements<'a> {
-    #[inline]
-    fn begin(buffer: &'a mut Buffer, header: &Header, len: Option<usize>) -> Result<Self> {
-        let header_at = len.is_none().then(|| buffer.len());
-        buffer.header(header, len.unwrap_or(0))?;
-        Ok(Self {
-            buffer,
-            header_at,
-            written: 0,
-        })
-    }
-
-    #[inline]
-    fn write<T: Serialize + ?Sized>(&mut self, element: &T) -> Result {
-        element.serialize(&mut *self.buffer)?;
-        self.written += 1;
-        Ok(())
-    }
-
-    #[inline]
-    fn finish(self, header: &Header, len: usize) -> Result {
-        match self.header_at {
-            None => Ok(()),
-            Some(at) => header.rewrite(len, at, self.buffer),
-        }
-    }
-}
-
-impl SerializeSeq for Elements<'_> {
-    type Ok = ();
-    type Error = EncodeFailure;
-
-    #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, element: &T) -> Result {
-        self.write(element)
-    }
-
-    #[inline]
-    fn end(self) -> Result {
-        let len = self.written;
-        self.finish(&SEQUENCE, len)
-    }
-}
-
-impl SerializeMap for Elements<'_> {
-    type Ok = ();
-    type Error = EncodeFailure;
-
-    #[inline]
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result {
-        self.write(key)
-    }
-
-    #[inline]
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        self.write(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result {
-        let len = self.written / 2;
-        self.finish(&MAP, len)
     }
 }
 
