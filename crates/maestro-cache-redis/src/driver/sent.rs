@@ -57,15 +57,6 @@ pub(super) struct Sent {
     unwritten: usize,
 }
 
-/// What an answer comes to.
-pub(super) enum Delivery {
-    /// It is all that the recipient waits for.
-    Complete(Recipient, Value),
-    Partial,
-    /// Nobody asked for it.
-    Unasked,
-}
-
 impl Sent {
     /// How many requests are not answered.
     pub(super) fn requests(&self) -> usize {
@@ -95,19 +86,19 @@ impl Sent {
         }
     }
 
-    /// Takes in the next answer.
-    pub(super) fn answer(&mut self, value: Value) -> Delivery {
-        match self.recipients.front_mut() {
-            None => return Delivery::Unasked,
-            Some(Recipient::Several { count, answers, .. }) if answers.len() + 1 < *count => {
-                answers.push(value);
-                return Delivery::Partial;
-            }
-            Some(_) => {}
+    pub(super) fn is_empty(&self) -> bool {
+        self.recipients.is_empty()
+    }
+
+    /// Takes in the next answer. Returns whose it is, if that is all that the recipient waits for.
+    pub(super) fn answer(&mut self, value: Value) -> Option<(Recipient, Value)> {
+        if let Some(Recipient::Several { count, answers, .. }) = self.recipients.front_mut()
+            && answers.len() + 1 < *count
+        {
+            answers.push(value);
+            return None;
         }
-        let Some(mut recipient) = self.recipients.pop_front() else {
-            return Delivery::Unasked;
-        };
+        let mut recipient = self.recipients.pop_front()?;
         self.requests -= recipient.requests();
         if let Some(left) = self.writes.front_mut() {
             *left -= 1;
@@ -122,6 +113,6 @@ impl Sent {
             }
             _ => value,
         };
-        Delivery::Complete(recipient, value)
+        Some((recipient, value))
     }
 }

@@ -15,13 +15,13 @@ use super::large::Large;
 use super::outgoing::Outgoing;
 use super::pulse::Pulse;
 use super::queue::{Queue, Until};
-use super::sent::{Delivery, Get, Recipient, Sent};
+use super::sent::{Get, Recipient, Sent};
 use crate::connect::Stream;
 use crate::lost::Lost;
 use crate::request::{Answers, Packed, Request};
 use crate::resp::{Command, Decoder, Unreadable, Value};
 
-/// From so many requests under way on one connection on, it pays to wait for more.
+/// With more requests under way on one connection, it pays to wait for others.
 const CROWD: usize = 4;
 
 /// So many `GET`s go out as one [`MGET`](https://redis.io/docs/latest/commands/mget/), and not fewer:
@@ -160,34 +160,43 @@ impl<S: Stream> Task<S> {
                 Ok(0) => return Poll::Ready(Lost::broken(io::ErrorKind::UnexpectedEof.into())),
                 Ok(_) => self.pulse.heard(),
             }
-            loop {
-                match self.decoder.next(&mut self.incoming) {
-                    Ok(None) => break,
-                    // Nobody asked for news.
-                    Ok(Some(Value::Push)) => {}
-                    Ok(Some(value)) => {
-                        if !self.hand_over(value) {
-                            return Poll::Ready(Lost::Unreadable);
-                        }
-                    }
-                    Err(Unreadable) => return Poll::Ready(Lost::Unreadable),
-                }
+            if !self.hand_over_all() {
+                return Poll::Ready(Lost::Unreadable);
             }
         }
     }
 
-    /// Gives the answer to whom it belongs. False if it belongs to nobody.
-    fn hand_over(&mut self, value: Value) -> bool {
+    /// Hands over all answers that are there as a whole. False if something is no answer.
+    fn hand_over_all(&mut self) -> bool {
+        loop {
+            match self.decoder.next(&mut self.incoming) {
+                Ok(None) => break,
+                // Nobody asked for news.
+                Ok(Some(Value::Push)) => {}
+                // Nor may there be an answer that nobody asked for.
+                Ok(Some(_)) if self.sent.is_empty() => return false,
+                Ok(Some(value)) => self.hand_over(value),
+                Err(Unreadable) => return false,
+            }
+        }
+        // Room for a large value is not kept, nor are later ones cut out of it: whoever keeps one of
+        // them would keep all of it.
+        if self.incoming.is_empty() && self.incoming.capacity() > 2 * READ_AT_ONCE {
+            self.incoming = BytesMut::new();
+        }
+        true
+    }
+
+    /// Gives the answer to whom it belongs.
+    fn hand_over(&mut self, value: Value) {
         match self.sent.answer(value) {
-            Delivery::Unasked => return false,
-            Delivery::Partial => {}
-            Delivery::Complete(Recipient::Get(get), value) => self.finish(&get, value),
-            Delivery::Complete(Recipient::Together(gets), value) => self.finish_all(gets, value),
-            Delivery::Complete(Recipient::One(ask) | Recipient::Several { ask, .. }, value) => {
+            None => {}
+            Some((Recipient::Get(get), value)) => self.finish(&get, value),
+            Some((Recipient::Together(gets), value)) => self.finish_all(gets, value),
+            Some((Recipient::One(ask) | Recipient::Several { ask, .. }, value)) => {
                 ask.finish(value);
             }
         }
-        true
     }
 
     fn finish(&mut self, get: &Get, value: Value) {

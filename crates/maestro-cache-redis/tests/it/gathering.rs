@@ -12,7 +12,7 @@ use crate::fakes::slowly;
 use crate::servers::ask;
 
 /// How often the server ran a command.
-fn calls(server: &RedisServer, command: &str) -> u64 {
+pub(crate) fn calls(server: &RedisServer, command: &str) -> u64 {
     let stats = ask(server, &["INFO", "commandstats"]);
     let line = format!("cmdstat_{command}:calls=");
     stats

@@ -9,6 +9,8 @@ use maestro_cache_core::{
 use maestro_cache_redis::RedisCache;
 use maestro_cache_testkit::RedisServer;
 
+use crate::gathering::calls;
+
 const CONTEXT: fn() -> CallContext = || CallContext::new(Duration::from_secs(30));
 const HOUR: Expiry = Expiry::AfterMillis(NonZeroU64::new(3_600_000).unwrap());
 
@@ -29,6 +31,24 @@ async fn a_server_that_forgot_its_scripts_is_told_them_again() {
         assert!(swap.await.unwrap());
         assert_eq!(server.command(&["SCRIPT", "FLUSH"]).trim(), "+OK");
     }
+}
+
+/// The digests are written down beside the scripts, and a wrong one would cost a round trip each time.
+#[tokio::test]
+async fn a_server_that_knows_a_script_is_not_told_it_again() {
+    let server = RedisServer::start();
+    let cache = RedisCache::new(&server.url()).unwrap();
+    for round in 0..10_i64 {
+        cache
+            .increment(CONTEXT(), "counter", 1, HOUR)
+            .await
+            .unwrap();
+        let (old, new) = (round.to_string(), (round + 1).to_string());
+        let swap = cache.compare_and_set(CONTEXT(), "cas", old.as_bytes(), new.into(), HOUR);
+        swap.await.unwrap();
+    }
+    assert_eq!(calls(&server, "eval"), 2);
+    assert_eq!(calls(&server, "evalsha"), 20);
 }
 
 #[tokio::test]
