@@ -33,30 +33,18 @@ impl Intent {
 
 /// When a call has to be over.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Deadline {
-    at: Instant,
-    began: Instant,
-}
+pub(crate) struct Deadline(Instant);
 
 impl Deadline {
     /// So long that it never comes, and short enough for every clock.
     const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
     pub(crate) fn after(timeout: Duration) -> Self {
-        let began = Instant::now();
-        Self {
-            at: began + timeout.min(Self::NEVER),
-            began,
-        }
+        Self(Instant::now() + timeout.min(Self::NEVER))
     }
 
     pub(crate) fn instant(self) -> Instant {
-        self.at
-    }
-
-    /// When the call began.
-    pub(crate) fn began(self) -> Instant {
-        self.began
+        self.0
     }
 }
 
@@ -123,7 +111,7 @@ async fn within(
     deadline: Deadline,
     connecting: impl Future<Output = Result<Lease>>,
 ) -> Result<Lease> {
-    match timeout_at(deadline.at, connecting).await {
+    match timeout_at(deadline.0, connecting).await {
         Ok(lease) => lease,
         Err(_) => Err(late("no connection to the server within the deadline")),
     }
@@ -139,12 +127,11 @@ impl Lease {
         intent: Intent,
         request: &Request,
     ) -> Result<Reply> {
-        let now = Instant::now();
-        if now >= deadline.at {
+        if Instant::now() >= deadline.0 {
             return Err(late("the deadline passed before anything was sent"));
         }
         let unanswered = intent.outcome_unanswered();
-        match self.send(now, deadline.at, request.clone()).await {
+        match self.send(deadline.0, request.clone()).await {
             Ok(value) => Ok(Reply::new(value, unanswered)),
             Err(Unanswered { why, was_sent }) => {
                 let error = match why {

@@ -177,9 +177,7 @@ impl Connection {
     /// Sends the request and waits for the answer, without a deadline: whoever connects has one.
     async fn ask(&self, request: Request) -> Answer {
         let never = Deadline::after(Duration::MAX);
-        self.driver
-            .ask(never.began(), never.instant(), request)
-            .await
+        self.driver.ask(never.instant(), request).await
     }
 }
 

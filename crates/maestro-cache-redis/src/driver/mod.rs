@@ -25,7 +25,6 @@ use tokio::time::Instant;
 
 pub(crate) use ask::{Answer, Unanswered, Why};
 pub(crate) use pulse::Pulse;
-pub(crate) use task::FULL;
 
 use crate::connect::Stream;
 use crate::lost::Lost;
@@ -61,21 +60,17 @@ impl Driver {
     ///
     /// The deadline is kept by the task of the connection, which costs a caller nothing. Who is on
     /// another runtime has to keep it by itself: that of the task may rest.
-    pub(crate) fn ask(&self, now: Instant, deadline: Instant, request: Request) -> Asking<'_> {
+    pub(crate) fn ask(&self, deadline: Instant, request: Request) -> Asking<'_> {
         Asking {
             driver: self,
-            stage: Stage::New {
-                now,
-                deadline,
-                request,
-            },
+            stage: Stage::New { deadline, request },
         }
     }
 
     /// Sends the request, and does without the answer.
-    pub(crate) fn tell(&self, now: Instant, deadline: Instant, request: Request) {
+    pub(crate) fn tell(&self, deadline: Instant, request: Request) {
         let ask = Ask::new(deadline, request, None);
-        self.queue.push(Arc::new(ask), now);
+        self.queue.push(Arc::new(ask));
     }
 
     /// How many requests wait for their answers.
@@ -118,11 +113,7 @@ pub(crate) struct Asking<'a> {
 }
 
 enum Stage {
-    New {
-        now: Instant,
-        deadline: Instant,
-        request: Request,
-    },
+    New { deadline: Instant, request: Request },
     Asked(Arc<Ask>),
     Over,
 }
@@ -136,17 +127,13 @@ impl Future for Asking<'_> {
             self.stage = Stage::Over;
             return Poll::Ready(answer);
         }
-        let Stage::New {
-            now,
-            deadline,
-            request,
-        } = std::mem::replace(&mut self.stage, Stage::Over)
+        let Stage::New { deadline, request } = std::mem::replace(&mut self.stage, Stage::Over)
         else {
             return Poll::Pending;
         };
         let waker = context.waker().clone();
         let ask = Arc::new(Ask::new(deadline, request, Some(waker)));
-        if !self.driver.queue.push(Arc::clone(&ask), now) {
+        if !self.driver.queue.push(Arc::clone(&ask)) {
             return Poll::Ready(Err(Unanswered {
                 why: Why::Lost(Lost::Ended),
                 was_sent: false,

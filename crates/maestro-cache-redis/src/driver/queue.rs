@@ -29,21 +29,18 @@ struct State {
     tidied_at: usize,
     /// Wakes the task. None while it is about to look by itself.
     resting: Option<Waker>,
-    /// The task wants to be woken when so many wait, or when one comes after that time.
-    wake_at: usize,
-    held_until: Option<Instant>,
+    until: Until,
     /// When the task looks for requests whose deadline has passed.
     due: Option<Instant>,
     is_over: bool,
 }
 
 /// What the task waits for besides the stream and the next deadline.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Until {
-    /// Any request.
-    Any,
-    /// So many requests, or one that comes after that time.
-    Many(usize, Instant),
-    /// The stream alone: nothing can be written.
+    /// Another request.
+    Asked,
+    /// Nothing: no more can be written until the stream says so.
     Writable,
 }
 
@@ -59,8 +56,7 @@ impl Queue {
                 waiting: Vec::new(),
                 tidied_at: MANY,
                 resting: None,
-                wake_at: 1,
-                held_until: None,
+                until: Until::Asked,
                 due: None,
                 is_over: false,
             }),
@@ -75,7 +71,7 @@ impl Queue {
     }
 
     /// Queues a request. False if nothing is sent any more.
-    pub(super) fn push(&self, ask: Arc<Ask>, now: Instant) -> bool {
+    pub(super) fn push(&self, ask: Arc<Ask>) -> bool {
         let mut state = self.state.lock();
         if state.is_over {
             return false;
@@ -89,10 +85,8 @@ impl Queue {
             state.tidied_at = MANY.max(2 * state.waiting.len());
         }
         state.waiting.push(ask);
-        let waiting = state.waiting.len();
-        self.waiting.store(waiting, Ordering::Relaxed);
-        let is_held_no_longer = state.held_until.is_some_and(|until| now >= until);
-        let resting = if is_first_due || waiting >= state.wake_at || is_held_no_longer {
+        self.waiting.store(state.waiting.len(), Ordering::Relaxed);
+        let resting = if is_first_due || state.until == Until::Asked {
             state.resting.take()
         } else {
             None
@@ -129,14 +123,10 @@ impl Queue {
     /// Lets the task rest until there is something for it to do; not if there is.
     pub(super) fn rest(&self, task: &Waker, until: Until) -> Option<Rest> {
         let mut state = self.state.lock();
-        (state.wake_at, state.held_until) = match until {
-            Until::Any => (1, None),
-            Until::Many(count, until) => (count, Some(until)),
-            Until::Writable => (usize::MAX, None),
-        };
-        if state.waiting.len() >= state.wake_at {
+        if until == Until::Asked && !state.waiting.is_empty() {
             return None;
         }
+        state.until = until;
         state.resting = Some(task.clone());
         Some(Rest { due: state.due })
     }

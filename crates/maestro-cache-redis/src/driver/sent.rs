@@ -51,10 +51,6 @@ impl Recipient {
 pub(super) struct Sent {
     recipients: VecDeque<Recipient>,
     requests: usize,
-    /// How many recipients are left of each write, the oldest first.
-    writes: VecDeque<usize>,
-    /// How many of them are of no write yet.
-    unwritten: usize,
 }
 
 impl Sent {
@@ -63,27 +59,13 @@ impl Sent {
         self.requests
     }
 
-    /// How many writes are not answered as a whole.
-    pub(super) fn writes(&self) -> usize {
-        self.writes.len()
-    }
-
     pub(super) fn asks(&self) -> impl Iterator<Item = &Ask> {
         self.recipients.iter().flat_map(Recipient::asks)
     }
 
     pub(super) fn push(&mut self, recipient: Recipient) {
         self.requests += recipient.requests();
-        self.unwritten += 1;
         self.recipients.push_back(recipient);
-    }
-
-    /// What was sent since the last time goes out in one write.
-    pub(super) fn write(&mut self) {
-        let recipients = std::mem::take(&mut self.unwritten);
-        if recipients > 0 {
-            self.writes.push_back(recipients);
-        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -100,12 +82,6 @@ impl Sent {
         }
         let mut recipient = self.recipients.pop_front()?;
         self.requests -= recipient.requests();
-        if let Some(left) = self.writes.front_mut() {
-            *left -= 1;
-            if *left == 0 {
-                self.writes.pop_front();
-            }
-        }
         let value = match &mut recipient {
             Recipient::Several { answers, .. } => {
                 answers.push(value);

@@ -4,7 +4,6 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
@@ -29,19 +28,7 @@ const CROWD: usize = 4;
 const FEWEST_TOGETHER: usize = 5;
 
 /// More in one `MGET` save nothing, and keep others waiting for as long as the server is at it.
-const MOST_TOGETHER: usize = FULL;
-
-/// So many requests are worth a write of their own, whatever else is under way. A connection that has
-/// so many is full, and others are taken first.
-pub(crate) const FULL: usize = 128;
-
-/// So many writes may be unanswered before the next one waits for more: the server is at the one while
-/// the other is on its way.
-const MOST_WRITES: usize = 2;
-
-/// How long a request is held back at most, once somebody else asks. On a network that takes longer
-/// than this for a round trip, requests are in no need of company.
-const LONGEST_HOLD: Duration = Duration::from_micros(250);
+const MOST_TOGETHER: usize = 128;
 
 /// So much room is made for each read.
 const READ_AT_ONCE: usize = 32 << 10;
@@ -56,8 +43,6 @@ pub(super) struct Task<S> {
     incoming: BytesMut,
     decoder: Decoder,
     sent: Sent,
-    /// When something was written last.
-    wrote: Instant,
     large: Large,
     /// What was taken from the queue, and is empty in between.
     taken: Vec<Arc<Ask>>,
@@ -83,7 +68,6 @@ impl<S: Stream> Task<S> {
             incoming: BytesMut::new(),
             decoder: Decoder::default(),
             sent: Sent::default(),
-            wrote: Instant::now(),
             large: Large::new(),
             taken: Vec::new(),
             gets: Vec::new(),
@@ -101,17 +85,13 @@ impl<S: Stream> Task<S> {
             if let Poll::Ready(lost) = self.read(context) {
                 return Poll::Ready(lost);
             }
-            let waiting = self.queue.waiting();
-            let until = if let Some(until) = self.holds_back(waiting) {
-                Until::Many(FULL, until)
-            } else if self.gives_way(waiting, context) {
+            if self.gives_way(context) {
                 return Poll::Pending;
-            } else {
-                match self.write(context) {
-                    Poll::Ready(Ok(())) => Until::Any,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Lost::broken(error)),
-                    Poll::Pending => Until::Writable,
-                }
+            }
+            let until = match self.write(context) {
+                Poll::Ready(Ok(())) => Until::Asked,
+                Poll::Ready(Err(error)) => return Poll::Ready(Lost::broken(error)),
+                Poll::Pending => Until::Writable,
             };
             self.queue.set_under_way(self.sent.requests());
             let Some(rest) = self.queue.rest(context.waker(), until) else {
@@ -124,24 +104,10 @@ impl<S: Stream> Task<S> {
         }
     }
 
-    /// Until when to wait for answers before more is written. With many requests under way those that
-    /// are written bit by bit get their answers no sooner, and cost as much as many.
-    fn holds_back(&self, waiting: usize) -> Option<Instant> {
-        if self.sent.writes() < MOST_WRITES
-            || waiting == 0
-            || waiting >= FULL
-            || waiting + self.sent.requests() <= CROWD
-            || !self.outgoing.is_empty()
-        {
-            return None;
-        }
-        let until = self.wrote + LONGEST_HOLD;
-        (Instant::now() < until).then_some(until)
-    }
-
     /// Whether to let other tasks run before writing. With many requests under way some of them are
     /// about to ask as well, and what they ask goes out with the rest. With few, nobody waits.
-    fn gives_way(&mut self, waiting: usize, context: &Context<'_>) -> bool {
+    fn gives_way(&mut self, context: &Context<'_>) -> bool {
+        let waiting = self.queue.waiting();
         let is_crowded = waiting > 0 && waiting + self.sent.requests() > CROWD;
         self.gave_way = is_crowded && !self.gave_way;
         if self.gave_way {
@@ -269,8 +235,6 @@ impl<S: Stream> Task<S> {
         }
         self.taken = taken;
         self.get_together();
-        self.sent.write();
-        self.wrote = Instant::now();
     }
 
     /// Asks for a key alone.

@@ -125,7 +125,7 @@ impl Link {
         if pulse.silent_for(now).is_none() && pulse.idle_for(now) >= every {
             // What is in the answer, or whether there is one, the pulse tells.
             let ping = Command::new("PING", 0, 0);
-            self.driver.tell(now, now + patience, ping.into());
+            self.driver.tell(now + patience, ping.into());
         }
     }
 
@@ -156,8 +156,8 @@ impl Lease {
 
     /// Sends the request and waits for the answer until the deadline, a refusal of the server among
     /// them.
-    pub(crate) async fn send(&self, now: Instant, deadline: Instant, request: Request) -> Answer {
-        let asking = self.link.driver.ask(now, deadline, request);
+    pub(crate) async fn send(&self, deadline: Instant, request: Request) -> Answer {
+        let asking = self.link.driver.ask(deadline, request);
         let answer = if self.is_driven_here {
             asking.await
         } else {

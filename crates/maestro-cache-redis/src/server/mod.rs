@@ -19,7 +19,6 @@ use tokio::time::Instant;
 pub(crate) use link::Lease;
 
 use crate::connect::{Connector, Manner, Target};
-use crate::driver::FULL;
 use crate::request::Weight;
 use crate::settings::Links;
 use breaker::Breaker;
@@ -280,6 +279,10 @@ impl State {
         }
     }
 }
+
+/// A link with so many requests under way is full: packets have company enough, and another link is
+/// driven at the same time.
+const FULL: usize = 16;
 
 /// The first link that is not full, or the one with the fewest requests.
 fn not_full<'a>(links: &mut dyn Iterator<Item = &'a Arc<Link>>) -> Option<&'a Arc<Link>> {
