@@ -117,6 +117,7 @@ impl Queue {
     pub(super) fn take(&self, all: &mut Vec<Arc<Ask>>) {
         let mut state = self.state.lock();
         all.append(&mut state.waiting);
+        state.tidied_at = MANY;
         self.waiting.store(0, Ordering::Relaxed);
     }
 
