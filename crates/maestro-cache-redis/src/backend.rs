@@ -68,7 +68,8 @@ const LONGEST_TEXT: usize = 512 << 20;
 ///   connection breaks before the answer. What changes something never is, but for what a server
 ///   refused without doing anything: a replica, a node without the key, a script that it did not know.
 /// - **Outcome**: a write that fails says by [`Error::outcome`] whether it may have taken effect. A
-///   refusal of the server never did, and neither did a call that got no connection.
+///   refusal of the server never did, and neither did a call that got no connection or was not sent
+///   in time.
 /// - **Cancellation**: a dropped future disturbs no other call, though they share a connection. What
 ///   was sent may still take effect.
 /// - **Secrets**: neither the user, the password nor any value is ever shown, by `Debug`, by an
@@ -230,9 +231,13 @@ impl CacheBackend for RedisCache {
             return error.into();
         }
         match &self.inner.deployment {
-            Deployment::Server(_) => {
-                let get = Request::Get(key.into());
-                self.ask(context, Slot::ANY, Intent::Read, get, Reply::value)
+            Deployment::Server(server) => {
+                let deadline = Deadline::after(context.timeout());
+                let key = key.into();
+                CacheFuture::pending(async move {
+                    let _permit = self.inner.in_flight.enter()?;
+                    server.get(deadline, key).await?.value()
+                })
             }
             // Each goes on its own, since the keys of a batch would have to be of one slot.
             #[cfg(feature = "cluster")]

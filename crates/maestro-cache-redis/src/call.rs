@@ -1,5 +1,6 @@
 //! One call: a connection, a request, its answer, and one deadline around all of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use maestro_cache_core::{Error, ErrorKind, Outcome, Result};
@@ -7,10 +8,10 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::driver::{Unanswered, Why};
-use crate::lost;
 use crate::reply::Reply;
 use crate::request::{Request, Weight};
 use crate::server::{Lease, Server, no_runtime};
+use crate::{commands, lost};
 
 /// What a request does, and so what may be done when its answer is lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,19 @@ impl Server {
                 answer => return answer.inspect_err(|error| self.heed(error)),
             }
         }
+    }
+
+    /// `GET` of a key, together with others unless it is known to hold a large value.
+    pub(crate) async fn get(&self, deadline: Deadline, key: Arc<str>) -> Result<Reply> {
+        let large = self.large();
+        let get = if large.holds(&key) {
+            Request::heavy(commands::keyed("GET", &key))
+        } else {
+            Request::Get(Arc::clone(&key))
+        };
+        let reply = self.call(deadline, Intent::Read, &get).await?;
+        large.note(&key, reply.as_value());
+        Ok(reply)
     }
 
     fn heed(&self, error: &Error) {

@@ -18,6 +18,7 @@ mod connect;
 mod deployment;
 mod driver;
 mod in_flight;
+mod large;
 mod limit;
 mod lost;
 mod ping;

@@ -89,6 +89,10 @@ impl Reply {
         }
     }
 
+    pub(crate) fn as_value(&self) -> &resp::Value {
+        &self.value
+    }
+
     /// The value of a key, or none.
     pub(crate) fn value(self) -> Result<Option<Value>> {
         match self.value {

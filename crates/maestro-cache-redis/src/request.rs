@@ -19,6 +19,7 @@ pub(crate) enum Request {
 pub(crate) struct Packed {
     pub(crate) bytes: Bytes,
     pub(crate) answers: Answers,
+    weight: Weight,
 }
 
 /// How many answers a request has.
@@ -41,14 +42,19 @@ pub(crate) enum Weight {
 const HEAVY: usize = 16 << 10;
 
 impl Request {
+    /// A command whose answer takes its time.
+    pub(crate) fn heavy(command: Command) -> Self {
+        Self::Packed(Packed {
+            bytes: command.into_bytes(),
+            answers: Answers::One,
+            weight: Weight::Heavy,
+        })
+    }
+
     pub(crate) fn weight(&self) -> Weight {
         match self {
-            Self::Packed(Packed { bytes, answers })
-                if *answers != Answers::One || bytes.len() >= HEAVY =>
-            {
-                Weight::Heavy
-            }
-            _ => Weight::Light,
+            Self::Get(_) => Weight::Light,
+            Self::Packed(packed) => packed.weight,
         }
     }
 
@@ -59,6 +65,7 @@ impl Request {
             Self::Packed(Packed {
                 bytes,
                 answers: Answers::One,
+                ..
             }) => {
                 let mut pipeline = Pipeline::new();
                 pipeline.add(first).add_packed(bytes);
@@ -71,9 +78,16 @@ impl Request {
 
 impl From<Command> for Request {
     fn from(command: Command) -> Self {
+        let bytes = command.into_bytes();
+        let weight = if bytes.len() < HEAVY {
+            Weight::Light
+        } else {
+            Weight::Heavy
+        };
         Self::Packed(Packed {
-            bytes: command.into_bytes(),
+            bytes,
             answers: Answers::One,
+            weight,
         })
     }
 }
@@ -84,6 +98,7 @@ impl From<Pipeline> for Request {
         Self::Packed(Packed {
             bytes: pipeline.into_bytes(),
             answers,
+            weight: Weight::Heavy,
         })
     }
 }

@@ -6,7 +6,6 @@
 //! else about a small request, so what counts is how many share one of each.
 
 mod ask;
-mod large;
 mod outgoing;
 mod pulse;
 mod queue;

@@ -15,7 +15,6 @@ pub(super) enum Recipient {
         count: usize,
         answers: Vec<Value>,
     },
-    Get(Get),
     /// Those whose keys went out together.
     Together(Vec<Get>),
 }
@@ -30,9 +29,7 @@ impl Recipient {
     /// All who wait for the answer.
     pub(super) fn asks(&self) -> impl Iterator<Item = &Ask> {
         let (one, many) = match self {
-            Self::One(ask) | Self::Several { ask, .. } | Self::Get(Get { ask, .. }) => {
-                (Some(&**ask), [].as_slice())
-            }
+            Self::One(ask) | Self::Several { ask, .. } => (Some(&**ask), [].as_slice()),
             Self::Together(gets) => (None, gets.as_slice()),
         };
         one.into_iter().chain(many.iter().map(|get| &*get.ask))

@@ -10,7 +10,6 @@ use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ask::{Ask, Why};
-use super::large::Large;
 use super::outgoing::Outgoing;
 use super::pulse::Pulse;
 use super::queue::{Queue, Until};
@@ -43,7 +42,6 @@ pub(super) struct Task<S> {
     incoming: BytesMut,
     decoder: Decoder,
     sent: Sent,
-    large: Large,
     /// What was taken from the queue, and is empty in between.
     taken: Vec<Arc<Ask>>,
     /// The same, for those that may go out together.
@@ -68,7 +66,6 @@ impl<S: Stream> Task<S> {
             incoming: BytesMut::new(),
             decoder: Decoder::default(),
             sent: Sent::default(),
-            large: Large::new(),
             taken: Vec::new(),
             gets: Vec::new(),
             timer: None,
@@ -157,17 +154,11 @@ impl<S: Stream> Task<S> {
     fn hand_over(&mut self, value: Value) {
         match self.sent.answer(value) {
             None => {}
-            Some((Recipient::Get(get), value)) => self.finish(&get, value),
             Some((Recipient::Together(gets), value)) => self.finish_all(gets, value),
             Some((Recipient::One(ask) | Recipient::Several { ask, .. }, value)) => {
                 ask.finish(value);
             }
         }
-    }
-
-    fn finish(&mut self, get: &Get, value: Value) {
-        self.large.note(&get.key, &value);
-        get.ask.finish(value);
     }
 
     /// What a batch cannot say is asked for once more, alone: whether a key is missing or holds
@@ -179,7 +170,7 @@ impl<S: Stream> Task<S> {
         };
         for (get, value) in gets.into_iter().zip(values) {
             if matches!(value, Value::Bulk(_)) {
-                self.finish(&get, value);
+                get.ask.finish(value);
             } else if get.ask.is_wanted() {
                 self.get(get);
             }
@@ -218,9 +209,8 @@ impl<S: Stream> Task<S> {
         for ask in taken.drain(..) {
             match ask.send() {
                 None => {}
-                Some(Request::Get(key)) if self.large.holds(&key) => self.get(Get { ask, key }),
                 Some(Request::Get(key)) => self.gets.push(Get { ask, key }),
-                Some(Request::Packed(Packed { bytes, answers })) => {
+                Some(Request::Packed(Packed { bytes, answers, .. })) => {
                     self.outgoing.push(&bytes);
                     self.sent.push(match answers {
                         Answers::One => Recipient::One(ask),
@@ -242,7 +232,7 @@ impl<S: Stream> Task<S> {
         let mut command = Command::new("GET", 1, get.key.len());
         command.arg(&*get.key);
         self.outgoing.push(&command.into_bytes());
-        self.sent.push(Recipient::Get(get));
+        self.sent.push(Recipient::One(get.ask));
     }
 
     fn get_together(&mut self) {

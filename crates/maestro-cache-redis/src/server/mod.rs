@@ -19,6 +19,7 @@ use tokio::time::Instant;
 pub(crate) use link::Lease;
 
 use crate::connect::{Connector, Manner, Target};
+use crate::large::Large;
 use crate::request::Weight;
 use crate::settings::Links;
 use breaker::Breaker;
@@ -36,6 +37,7 @@ struct Shared {
     pool: Pool<Connector>,
     state: Mutex<State>,
     follows_the_master: bool,
+    large: Large,
     /// Wakes those who wait for a connection.
     changed: Notify,
     /// Wakes the supervisor.
@@ -122,6 +124,7 @@ impl Server {
                     is_closed: false,
                 }),
                 follows_the_master,
+                large: Large::new(),
                 changed: Notify::new(),
                 wake: Arc::new(Notify::new()),
             }),
@@ -206,6 +209,11 @@ impl Server {
         drop(state);
         runtime.spawn(supervisor::supervise(number, &self.shared));
         Ok(None)
+    }
+
+    /// Which keys hold large values.
+    pub(crate) fn large(&self) -> &Large {
+        &self.shared.large
     }
 
     /// Whether there is someone to ask for the new master once this one is a replica.

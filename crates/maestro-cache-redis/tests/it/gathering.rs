@@ -184,6 +184,26 @@ async fn keys_with_large_values_go_out_on_their_own_once_they_are_known() {
     assert_eq!(calls(&server, "mget"), 0);
 }
 
+#[tokio::test]
+async fn small_answers_do_not_wait_behind_a_large_value_that_is_known() {
+    let server = RedisServer::builder().tcp().start();
+    let cache = cache(&server.url());
+    cache.set_bytes("large", vec![7; 100_000]).await.unwrap();
+    let last = |command: &str| {
+        let clients = ask(&server, &["CLIENT", "LIST"]);
+        clients.matches(&format!(" cmd={command} ")).count()
+    };
+    // The second connection is there a moment after the first.
+    let apart = async {
+        while (last("get"), last("exists")) != (1, 1) {
+            cache.get_bytes("large").await.unwrap();
+            assert!(cache.exists("large").await.unwrap());
+        }
+    };
+    let apart = tokio::time::timeout(Duration::from_secs(30), apart);
+    apart.await.expect("each goes over a connection of its own");
+}
+
 #[test]
 fn after_a_runtime_that_ended_reads_are_gathered_on_the_next_one() {
     let server = RedisServer::builder().tcp().start();

@@ -1,6 +1,7 @@
 //! Which keys hold large values, as far as is remembered.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::resp::Value;
 
@@ -9,52 +10,53 @@ const LARGE: usize = 16 << 10;
 
 const WORDS: usize = 64;
 
-/// Remembers by a bit for each hash. Keys may share one: a small value then goes on its own, too.
-pub(super) struct Large {
-    bits: [u64; WORDS],
+/// Remembers by a bit for each hash. Such keys are asked for on their own, on a connection where small
+/// answers are not held up. Keys may share one: a small value then goes on its own, too.
+pub(crate) struct Large {
+    bits: [AtomicU64; WORDS],
     /// False until the first one was seen: most services have none, and need not look.
-    are_any: bool,
+    are_any: AtomicBool,
     hasher: RandomState,
 }
 
 impl Large {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            bits: [0; WORDS],
-            are_any: false,
+            bits: [const { AtomicU64::new(0) }; WORDS],
+            are_any: AtomicBool::new(false),
             hasher: RandomState::new(),
         }
     }
 
     /// Whether the key held a large value when it was read last.
-    pub(super) fn holds(&self, key: &str) -> bool {
-        self.are_any && {
+    pub(crate) fn holds(&self, key: &str) -> bool {
+        self.are_any.load(Ordering::Relaxed) && {
             let (word, bit) = self.place(key);
-            self.bits.get(word).is_some_and(|word| word & bit != 0)
+            word.is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0)
         }
     }
 
     /// Takes note of what the key holds.
-    pub(super) fn note(&mut self, key: &str, value: &Value) {
+    pub(crate) fn note(&self, key: &str, value: &Value) {
         let is_large = matches!(value, Value::Bulk(bytes) if bytes.len() > LARGE);
-        if !is_large && !self.are_any {
+        if !is_large && !self.are_any.load(Ordering::Relaxed) {
             return;
         }
-        let (word, bit) = self.place(key);
-        let Some(word) = self.bits.get_mut(word) else {
+        let (Some(word), bit) = self.place(key) else {
             return;
         };
         if is_large {
-            self.are_any = true;
-            *word |= bit;
-        } else {
-            *word &= !bit;
+            self.are_any.store(true, Ordering::Relaxed);
+            word.fetch_or(bit, Ordering::Relaxed);
+        } else if word.load(Ordering::Relaxed) & bit != 0 {
+            word.fetch_and(!bit, Ordering::Relaxed);
         }
     }
 
-    fn place(&self, key: &str) -> (usize, u64) {
+    fn place(&self, key: &str) -> (Option<&AtomicU64>, u64) {
         let hash = self.hasher.hash_one(key);
-        ((hash >> 6) as usize % WORDS, 1 << (hash % 64))
+        let word = self.bits.get((hash >> 6) as usize % WORDS);
+        (word, 1 << (hash % 64))
     }
 }
 
@@ -64,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_key_is_large_from_its_first_large_value_to_its_next_small_one() {
-        let mut large = Large::new();
+        let large = Large::new();
         let value = |size| Value::Bulk(vec![0; size].into());
         large.note("key", &value(LARGE));
         assert!(!large.holds("key"));
