@@ -20,10 +20,9 @@ use crate::commands;
 use crate::deployment::{Deployment, Slot};
 use crate::in_flight::InFlight;
 use crate::reply::Reply;
-use crate::request::Request;
-#[cfg(feature = "cluster")]
+use crate::request::{Joinable, Request};
 use crate::resp::Command;
-use crate::scripts::{self, ScriptCall};
+use crate::scripts::{self, Increment};
 use crate::settings::Settings;
 
 /// The longest text that a Redis server takes: 512 MiB, its `proto-max-bulk-len`. It answers a
@@ -193,25 +192,25 @@ impl RedisCache {
         })
     }
 
-    /// Runs the script, which the server may have to be told.
+    /// Sends a call of a script, and sends it in full if the server has to be told the script.
     fn run<'a, T: 'a>(
         &'a self,
         context: CallContext,
         slot: Slot,
-        script: ScriptCall,
+        request: Request,
+        in_full: impl FnOnce() -> Command + Send + 'a,
         finish: fn(Reply) -> Result<T>,
     ) -> CacheFuture<'a, T> {
         let deadline = Deadline::after(context.timeout());
         CacheFuture::pending(async move {
             let _permit = self.inner.in_flight.enter()?;
             let deployment = &self.inner.deployment;
-            let request = script.by_digest();
             let mut reply = deployment
                 .call(slot, deadline, Intent::Write, &request)
                 .await?;
             if reply.is_unknown_script() {
                 // A refusal like this did nothing, so asking again is no second time.
-                let request = script.in_full();
+                let request = in_full().into();
                 reply = deployment
                     .call(slot, deadline, Intent::Write, &request)
                     .await?;
@@ -387,7 +386,9 @@ impl CacheBackend for RedisCache {
         match self.check([key.len(), expected.len(), new.len()]) {
             Ok(()) => {
                 let script = scripts::compare_and_set(key, expected, &new, expiry);
-                self.run(context, self.slot(key), script, Reply::yes)
+                let request = script.by_digest().into();
+                let in_full = move || script.in_full();
+                self.run(context, self.slot(key), request, in_full, Reply::yes)
             }
             Err(error) => error.into(),
         }
@@ -404,12 +405,18 @@ impl CacheBackend for RedisCache {
             return error.into();
         }
         match commands::millis(expiry_if_created) {
-            Some(millis) => self.run(
-                context,
-                self.slot(key),
-                scripts::increment(key, by, millis),
-                Reply::integer,
-            ),
+            Some(millis) => {
+                let slot = self.slot(key);
+                let key = key.into();
+                let increment = Arc::new(Increment { key, by, millis });
+                let request = match &self.inner.deployment {
+                    Deployment::Server(_) => Joinable::Increment(Arc::clone(&increment)).into(),
+                    #[cfg(feature = "cluster")]
+                    Deployment::Cluster(_) => scripts::increment(&[&increment]).by_digest().into(),
+                };
+                let in_full = move || scripts::increment(&[&increment]).in_full();
+                self.run(context, slot, request, in_full, Reply::integer)
+            }
             None => {
                 let command = commands::increment(key, by);
                 self.ask(

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::driver::{Unanswered, Why};
 use crate::reply::Reply;
-use crate::request::{Request, Weight};
+use crate::request::{Joinable, Request, Weight};
 use crate::server::{Lease, Server, no_runtime};
 use crate::{commands, lost};
 
@@ -67,11 +67,11 @@ impl Server {
             match lease.exchange(deadline, intent, request).await {
                 Err(error) if may_repeat && error.kind() == ErrorKind::Unavailable => {
                     may_repeat = false;
-                    spent = lease.attempts();
+                    spent = self.attempts();
                 }
                 Ok(reply) if may_follow && reply.is_of_a_replica() => {
                     may_follow = false;
-                    spent = lease.attempts();
+                    spent = self.attempts();
                     lease.retire();
                 }
                 answer => return answer.inspect_err(|error| self.heed(error)),
@@ -85,7 +85,7 @@ impl Server {
         let get = if large.holds(&key) {
             Request::heavy(commands::keyed("GET", &key))
         } else {
-            Request::Get(Arc::clone(&key))
+            Joinable::Get(Arc::clone(&key)).into()
         };
         let reply = self.call(deadline, Intent::Read, &get).await?;
         large.note(&key, reply.as_value());

@@ -5,13 +5,23 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::resp::{Command, Pipeline};
+use crate::scripts::Increment;
 
 /// What is sent in one go. Cloning copies nothing. Without `Debug`, since it may hold values.
 #[derive(Clone)]
 pub(crate) enum Request {
-    /// `GET` of a key, which may go out together with others.
-    Get(Arc<str>),
+    /// It may go out together with others of its kind.
+    Joinable(Joinable),
     Packed(Packed),
+}
+
+/// What takes less of the server when it is asked together. Cloning copies nothing.
+#[derive(Clone)]
+pub(crate) enum Joinable {
+    /// `GET` of a key.
+    Get(Arc<str>),
+    /// A call of the script that increments.
+    Increment(Arc<Increment>),
 }
 
 /// One command or several, as bytes.
@@ -53,7 +63,7 @@ impl Request {
 
     pub(crate) fn weight(&self) -> Weight {
         match self {
-            Self::Get(_) => Weight::Light,
+            Self::Joinable(_) => Weight::Light,
             Self::Packed(packed) => packed.weight,
         }
     }
@@ -73,6 +83,12 @@ impl Request {
             }
             _ => None,
         }
+    }
+}
+
+impl From<Joinable> for Request {
+    fn from(joinable: Joinable) -> Self {
+        Self::Joinable(joinable)
     }
 }
 

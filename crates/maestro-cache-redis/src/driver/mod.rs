@@ -13,6 +13,7 @@ mod sent;
 mod task;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::ask::Ask;
+use crate::request::Joinable;
 use crate::resp::Value;
 
 /// Whom an answer is for.
@@ -15,14 +16,14 @@ pub(super) enum Recipient {
         count: usize,
         answers: Vec<Value>,
     },
-    /// Those whose keys went out together.
-    Together(Vec<Get>),
+    /// Those who went out together.
+    Together(Vec<Joined>),
 }
 
-/// A `GET` of a key.
-pub(super) struct Get {
+/// A request that went out together with others of its kind, or may do so.
+pub(super) struct Joined {
     pub(super) ask: Arc<Ask>,
-    pub(super) key: Arc<str>,
+    pub(super) request: Joinable,
 }
 
 impl Recipient {
@@ -30,14 +31,14 @@ impl Recipient {
     pub(super) fn asks(&self) -> impl Iterator<Item = &Ask> {
         let (one, many) = match self {
             Self::One(ask) | Self::Several { ask, .. } => (Some(&**ask), [].as_slice()),
-            Self::Together(gets) => (None, gets.as_slice()),
+            Self::Together(many) => (None, many.as_slice()),
         };
-        one.into_iter().chain(many.iter().map(|get| &*get.ask))
+        one.into_iter().chain(many.iter().map(|one| &*one.ask))
     }
 
     fn requests(&self) -> usize {
         match self {
-            Self::Together(gets) => gets.len(),
+            Self::Together(many) => many.len(),
             _ => 1,
         }
     }

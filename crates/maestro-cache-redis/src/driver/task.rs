@@ -13,21 +13,15 @@ use super::ask::{Ask, Why};
 use super::outgoing::Outgoing;
 use super::pulse::Pulse;
 use super::queue::{Queue, Until};
-use super::sent::{Get, Recipient, Sent};
+use super::sent::{Joined, Recipient, Sent};
+use super::together::{self, Says};
 use crate::connect::Stream;
 use crate::lost::Lost;
-use crate::request::{Answers, Packed, Request};
-use crate::resp::{Command, Decoder, Unreadable, Value};
+use crate::request::{Answers, Joinable, Packed, Request};
+use crate::resp::{Decoder, Unreadable, Value};
 
 /// With more requests under way on one connection, it pays to wait for others.
 const CROWD: usize = 4;
-
-/// So many `GET`s go out as one [`MGET`](https://redis.io/docs/latest/commands/mget/), and not fewer:
-/// what a batch cannot say of a key has to be asked for once more.
-const FEWEST_TOGETHER: usize = 5;
-
-/// More in one `MGET` save nothing, and keep others waiting for as long as the server is at it.
-const MOST_TOGETHER: usize = 128;
 
 /// So much room is made for each read.
 const READ_AT_ONCE: usize = 32 << 10;
@@ -45,7 +39,8 @@ pub(super) struct Task<S> {
     /// What was taken from the queue, and is empty in between.
     taken: Vec<Arc<Ask>>,
     /// The same, for those that may go out together.
-    gets: Vec<Get>,
+    gets: Vec<Joined>,
+    increments: Vec<Joined>,
     timer: Option<Pin<Box<Sleep>>>,
     /// Others were let go first.
     gave_way: bool,
@@ -68,6 +63,7 @@ impl<S: Stream> Task<S> {
             sent: Sent::default(),
             taken: Vec::new(),
             gets: Vec::new(),
+            increments: Vec::new(),
             timer: None,
             gave_way: false,
             was_blocked: false,
@@ -154,25 +150,24 @@ impl<S: Stream> Task<S> {
     fn hand_over(&mut self, value: Value) {
         match self.sent.answer(value) {
             None => {}
-            Some((Recipient::Together(gets), value)) => self.finish_all(gets, value),
+            Some((Recipient::Together(all), value)) => self.finish_all(all, value),
             Some((Recipient::One(ask) | Recipient::Several { ask, .. }, value)) => {
                 ask.finish(value);
             }
         }
     }
 
-    /// What a batch cannot say is asked for once more, alone: whether a key is missing or holds
-    /// another type, and for which of them the server refused.
-    fn finish_all(&mut self, gets: Vec<Get>, value: Value) {
-        let values = match value {
-            Value::Array(values) if values.len() == gets.len() => values,
-            _ => vec![Value::Nil; gets.len()],
+    /// What a batch leaves open is asked for once more, alone.
+    fn finish_all(&mut self, all: Vec<Joined>, value: Value) {
+        let (values, says) = match value {
+            Value::Array(values) if values.len() == all.len() => (values, Says::OfEach),
+            other => (vec![other; all.len()], Says::OfAll),
         };
-        for (get, value) in gets.into_iter().zip(values) {
-            if matches!(value, Value::Bulk(_)) {
-                get.ask.finish(value);
-            } else if get.ask.is_wanted() {
-                self.get(get);
+        for (joined, value) in all.into_iter().zip(values) {
+            if together::is_answer(&joined.request, &value, says) {
+                joined.ask.finish(value);
+            } else if joined.ask.is_wanted() {
+                self.send_alone(joined);
             }
         }
     }
@@ -209,7 +204,13 @@ impl<S: Stream> Task<S> {
         for ask in taken.drain(..) {
             match ask.send() {
                 None => {}
-                Some(Request::Get(key)) => self.gets.push(Get { ask, key }),
+                Some(Request::Joinable(request)) => {
+                    let kind = match &request {
+                        Joinable::Get(_) => &mut self.gets,
+                        Joinable::Increment(_) => &mut self.increments,
+                    };
+                    kind.push(Joined { ask, request });
+                }
                 Some(Request::Packed(Packed { bytes, answers, .. })) => {
                     self.outgoing.push(&bytes);
                     self.sent.push(match answers {
@@ -224,33 +225,34 @@ impl<S: Stream> Task<S> {
             }
         }
         self.taken = taken;
-        self.get_together();
+        let gets = std::mem::take(&mut self.gets);
+        self.gets = self.send_joined(gets);
+        let increments = std::mem::take(&mut self.increments);
+        self.increments = self.send_joined(increments);
     }
 
-    /// Asks for a key alone.
-    fn get(&mut self, get: Get) {
-        let mut command = Command::new("GET", 1, get.key.len());
-        command.arg(&*get.key);
-        self.outgoing.push(&command.into_bytes());
-        self.sent.push(Recipient::One(get.ask));
-    }
-
-    fn get_together(&mut self) {
-        let mut gets = std::mem::take(&mut self.gets);
-        while gets.len() >= FEWEST_TOGETHER {
-            let some: Vec<_> = gets.drain(..gets.len().min(MOST_TOGETHER)).collect();
-            let size = some.iter().map(|get| get.key.len()).sum();
-            let mut command = Command::new("MGET", some.len(), size);
-            for get in &some {
-                command.arg(&*get.key);
+    /// Sends requests of one kind, and leaves the room that they were in.
+    fn send_joined(&mut self, mut all: Vec<Joined>) -> Vec<Joined> {
+        while let Some(first) = all.first() {
+            let bounds = together::bounds(&first.request);
+            if all.len() < *bounds.start() {
+                break;
             }
-            self.outgoing.push(&command.into_bytes());
+            let count = all.len().min(*bounds.end());
+            let some: Vec<_> = all.drain(..count).collect();
+            self.outgoing.push(&together::command(&some).into_bytes());
             self.sent.push(Recipient::Together(some));
         }
-        for get in gets.drain(..) {
-            self.get(get);
+        for joined in all.drain(..) {
+            self.send_alone(joined);
         }
-        self.gets = gets;
+        all
+    }
+
+    fn send_alone(&mut self, joined: Joined) {
+        let command = together::alone(&joined.request);
+        self.outgoing.push(&command.into_bytes());
+        self.sent.push(Recipient::One(joined.ask));
     }
 
     /// Whether it is time to look for requests that are late; if not, the task is woken when it is.

@@ -7,7 +7,9 @@ use tokio::task::yield_now;
 use tokio::time::advance;
 
 use super::*;
+use crate::request::Joinable;
 use crate::resp::{Command, Pipeline, Value};
+use crate::scripts::Increment;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -18,7 +20,13 @@ fn driver(room: usize) -> (Driver, DuplexStream) {
 }
 
 fn get(key: &str) -> Request {
-    Request::Get(key.into())
+    Joinable::Get(key.into()).into()
+}
+
+fn increment(key: &str) -> Request {
+    let (by, millis) = (1, 1000);
+    let key = key.into();
+    Joinable::Increment(Increment { key, by, millis }.into()).into()
 }
 
 fn ping() -> Request {
@@ -120,6 +128,64 @@ async fn a_refused_batch_is_asked_key_by_key() {
             .into_iter()
             .all(|answer| answer.unwrap() == Value::Nil)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn increments_are_one_call_of_the_script_and_each_has_its_own_result() {
+    let (driver, mut far) = driver(1 << 16);
+    let asked = join_all(["a", "b", "c"].map(|key| in_time(&driver, increment(key))));
+    let answered = async {
+        let sent = read(&mut far).await;
+        assert!(sent.starts_with("*12 $7 EVALSHA "), "{sent}");
+        assert!(
+            sent.ends_with(" $1 3 $1 a $1 b $1 c $1 1 $4 1000 $1 1 $4 1000 $1 1 $4 1000 "),
+            "{sent}"
+        );
+        far.write_all(b"*3\r\n:1\r\n-WRONGTYPE of b\r\n:3\r\n")
+            .await
+            .unwrap();
+    };
+    let (answers, ()) = tokio::join!(asked, answered);
+    let [a, b, c] = answers.try_into().ok().unwrap();
+    assert_eq!(integer(a), 1);
+    assert!(matches!(b.unwrap(), Value::Refusal(_)));
+    assert_eq!(integer(c), 3);
+    assert!(read(&mut far).await.is_empty(), "none is sent twice");
+}
+
+/// One key may be forbidden, and an unknown script is to be answered with the script.
+#[tokio::test(start_paused = true)]
+async fn refused_increments_did_nothing_and_are_sent_one_by_one() {
+    let (driver, mut far) = driver(1 << 16);
+    let asked = join_all(["a", "b", "c"].map(|key| in_time(&driver, increment(key))));
+    let answered = async {
+        read(&mut far).await;
+        far.write_all(b"-NOPERM one of them\r\n").await.unwrap();
+        assert_eq!(read(&mut far).await.matches("*6 $7 EVALSHA").count(), 3);
+        far.write_all(b":1\r\n-NOPERM of b\r\n:3\r\n")
+            .await
+            .unwrap();
+    };
+    let (answers, ()) = tokio::join!(asked, answered);
+    let [a, b, c] = answers.try_into().ok().unwrap();
+    assert_eq!((integer(a), integer(c)), (1, 3));
+    assert!(matches!(b.unwrap(), Value::Refusal(_)));
+}
+
+/// What cannot be understood may have been done, and is not done again.
+#[tokio::test(start_paused = true)]
+async fn increments_whose_answer_is_strange_are_not_sent_again() {
+    let (driver, mut far) = driver(1 << 16);
+    let asked = join_all(["a", "b"].map(|key| in_time(&driver, increment(key))));
+    let answered = async {
+        read(&mut far).await;
+        far.write_all(b"*1\r\n:1\r\n").await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(asked, answered);
+    for answer in answers {
+        assert!(matches!(answer.unwrap(), Value::Array(_)));
+    }
+    assert!(read(&mut far).await.is_empty());
 }
 
 #[tokio::test]

@@ -51,6 +51,11 @@ impl Command {
         self.arg(itoa::Buffer::new().format(number))
     }
 
+    /// An argument that says how many there are of something.
+    pub(crate) fn count(&mut self, count: usize) -> &mut Self {
+        self.arg(itoa::Buffer::new().format(count))
+    }
+
     /// The arguments of another one.
     pub(crate) fn append(&mut self, other: &Self) -> &mut Self {
         let arguments = other.bytes.get(HEAD..).unwrap_or_default();

@@ -139,16 +139,13 @@ impl Link {
 /// A link in the hands of one caller.
 pub(crate) struct Lease {
     link: Arc<Link>,
-    /// How many attempts to connect had been begun by then.
-    attempts: u64,
     /// Whether the link is driven by the caller's runtime.
     is_driven_here: bool,
 }
 
 impl Lease {
-    pub(super) fn new(link: &Arc<Link>, attempts: u64, runtime: &Handle) -> Self {
+    pub(super) fn new(link: &Arc<Link>, runtime: &Handle) -> Self {
         Self {
-            attempts,
             is_driven_here: link.driver.is_on(runtime),
             link: Arc::clone(link),
         }
@@ -177,12 +174,6 @@ impl Lease {
             },
         }
         answer
-    }
-
-    /// How many attempts to connect had been begun when this was leased. What came of them may all
-    /// break together.
-    pub(crate) fn attempts(&self) -> u64 {
-        self.attempts
     }
 
     fn timed_out(&self) {

@@ -179,13 +179,13 @@ impl Server {
             return Err(Error::closed());
         }
         if let Some(link) = state.usable(weight, attempt) {
-            return Ok(Some(Lease::new(link, state.attempts, runtime)));
+            return Ok(Some(Lease::new(link, runtime)));
         }
         if !state.supervision.is_alive {
             return self.supervise(state);
         }
         match (state.breaker.cause(), state.usable(weight, 0)) {
-            (Some(_), Some(link)) => Ok(Some(Lease::new(link, state.attempts, runtime))),
+            (Some(_), Some(link)) => Ok(Some(Lease::new(link, runtime))),
             // Nobody has looked whether the cause still holds.
             (Some(_), None) if state.supervision.is_at_rest(Instant::now()) => {
                 self.supervise(state)
@@ -193,7 +193,7 @@ impl Server {
             (Some(cause), None) => Err(cause.clone()),
             // Nobody asks for another connection while each place has a good one.
             (None, Some(link)) if state.place_in_need().is_none() => {
-                Ok(Some(Lease::new(link, state.attempts, runtime)))
+                Ok(Some(Lease::new(link, runtime)))
             }
             (None, _) => Ok(None),
         }
@@ -209,6 +209,11 @@ impl Server {
         drop(state);
         runtime.spawn(supervisor::supervise(number, &self.shared));
         Ok(None)
+    }
+
+    /// How many attempts to connect have been begun by now. What came of them may all break together.
+    pub(crate) fn attempts(&self) -> u64 {
+        self.shared.state.lock().attempts
     }
 
     /// Which keys hold large values.

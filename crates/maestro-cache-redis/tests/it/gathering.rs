@@ -150,9 +150,12 @@ async fn callers_who_leave_disturb_no_others() {
 #[tokio::test]
 async fn reads_are_asked_again_when_the_connection_of_their_batch_breaks() {
     let server = RedisServer::builder().tcp().start();
-    let cache = cache(&server.url());
+    let cache = cache(&format!("{}?connections=1", server.url()));
     with_numbers(&cache, 100).await;
     for _ in 0..10 {
+        // The connection may have been cut while nothing was under way; the next one is not to be cut
+        // while it is made.
+        cache.get_owned(0).await;
         let reads = join_all((0..100_i64).map(|number| cache.get_owned(number)));
         let kill = async {
             tokio::task::yield_now().await;
@@ -236,4 +239,39 @@ fn after_a_runtime_that_ended_reads_are_gathered_on_the_next_one() {
         });
         assert!(calls(&server, "mget") > before, "reads are gathered again");
     }
+}
+
+/// Sixty-four callers, each with a counter of its own and all with one, beside one that holds a word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn increments_at_once_are_few_calls_and_each_caller_gets_its_own_sum() {
+    const CALLERS: i64 = 64;
+    const ROUNDS: i64 = 50;
+    const HOUR: Duration = Duration::from_secs(3600);
+    let server = RedisServer::builder().tcp().start();
+    let cache = cache(&server.url());
+    cache.set("word", &"word").await.unwrap();
+    let callers = (1..=CALLERS).map(|caller| {
+        let cache = cache.clone();
+        tokio::spawn(async move {
+            let own = format!("own:{caller}");
+            let mut seen = Vec::new();
+            for round in 1..=ROUNDS {
+                let own = cache.increment(&own, caller);
+                let all = cache.increment("all", 1);
+                let word = cache.increment("word", 1);
+                let (own, all, word) = tokio::join!(own.ttl(HOUR), all.ttl(HOUR), word.ttl(HOUR),);
+                assert_eq!(own.unwrap(), caller * round);
+                assert_eq!(word.unwrap_err().kind(), ErrorKind::NotAnInteger);
+                seen.push(all.unwrap());
+            }
+            seen
+        })
+    });
+    let seen = join_all(callers.collect::<Vec<_>>()).await;
+    let mut seen: Vec<i64> = seen.into_iter().flat_map(Result::unwrap).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, (1..=CALLERS * ROUNDS).collect::<Vec<_>>());
+    let increments = calls(&server, "incrby");
+    let scripts = calls(&server, "evalsha");
+    assert!(scripts * 2 < increments, "{scripts} calls for {increments}");
 }
