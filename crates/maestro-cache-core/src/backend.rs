@@ -1,11 +1,16 @@
 //! The trait that a backend implements, in bytes.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{CacheFuture, CallContext, Expiry, Pattern, TimeToLive, Value};
+use crate::{
+    CacheFuture, CallContext, Claim, ClaimOver, Expiry, Flights, Keeping, LoadToken, LookFor, Lookup,
+    Pattern, TimeToLive, Value,
+};
 
 /// When a write takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +155,67 @@ pub trait CacheBackend: fmt::Debug + Send + Sync + 'static {
     /// meanwhile may go or stay. A stored key is selected if [`Pattern::selects`] says so.
     fn clear<'a>(&'a self, context: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64>;
 
+    /// The loads that are under way in this process, which all handles on this backend share.
+    fn flights(&self) -> &Flights;
+
+    /// For how long a claim holds that is not renewed. None if it holds until it is released, where
+    /// whoever claims cannot end without that, as within one process.
+    fn claim_life(&self) -> Option<Duration>;
+
+    /// What there is under the key for a load: a live value, a stale one, and who is at it.
+    ///
+    /// Neither a stale value nor a claim is seen by any other method.
+    fn look_up<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Lookup>;
+
+    /// Claims the key for a load, unless there is a live value or somebody else has claimed it.
+    ///
+    /// The claim ends with every write or removal of the key, also where there was nothing to remove,
+    /// with every `set_expiry` and `clear` that concern it, and when a stale value that it was made
+    /// over is gone: whoever comes next may claim it again.
+    fn claim<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        over: ClaimOver,
+    ) -> CacheFuture<'a, Claim>;
+
+    /// Lets the claim hold for another [`claim_life`](CacheBackend::claim_life). False if it does not
+    /// hold any more.
+    fn renew<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+    ) -> CacheFuture<'a, bool>;
+
+    /// Stores what was loaded, and ends the claim, if it still holds. False if it does not; then
+    /// nothing changes.
+    fn publish<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        value: Bytes,
+        keeping: Keeping,
+    ) -> CacheFuture<'a, bool>;
+
+    /// Ends the claim, if it still holds, and leaves what is stored as it is. False if it does not
+    /// hold any more. With a back-off, nobody can claim the key for so many milliseconds, as long as
+    /// there is a stale value to be served.
+    fn release<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        back_off_millis: Option<NonZeroU64>,
+    ) -> CacheFuture<'a, bool>;
+
     /// Answers if the backend is able to serve.
     fn ping(&self, context: CallContext) -> CacheFuture<'_, ()>;
 
@@ -244,6 +310,63 @@ impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
 
     fn clear<'a>(&'a self, context: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
         (**self).clear(context, pattern)
+    }
+
+    fn flights(&self) -> &Flights {
+        (**self).flights()
+    }
+
+    fn claim_life(&self) -> Option<Duration> {
+        (**self).claim_life()
+    }
+
+    fn look_up<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Lookup> {
+        (**self).look_up(context, key, look_for)
+    }
+
+    fn claim<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        over: ClaimOver,
+    ) -> CacheFuture<'a, Claim> {
+        (**self).claim(context, key, token, over)
+    }
+
+    fn renew<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+    ) -> CacheFuture<'a, bool> {
+        (**self).renew(context, key, token)
+    }
+
+    fn publish<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        value: Bytes,
+        keeping: Keeping,
+    ) -> CacheFuture<'a, bool> {
+        (**self).publish(context, key, token, value, keeping)
+    }
+
+    fn release<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        back_off_millis: Option<NonZeroU64>,
+    ) -> CacheFuture<'a, bool> {
+        (**self).release(context, key, token, back_off_millis)
     }
 
     fn ping(&self, context: CallContext) -> CacheFuture<'_, ()> {

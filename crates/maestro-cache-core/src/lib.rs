@@ -11,6 +11,7 @@
 
 mod backend;
 mod cache;
+mod claim;
 mod codec;
 mod context;
 mod error;
@@ -18,6 +19,8 @@ mod expiry;
 mod future;
 mod health;
 mod key;
+
+mod load;
 mod operation;
 mod pattern;
 mod value;
@@ -34,6 +37,8 @@ pub use error::{Error, ErrorKind, Outcome};
 pub use expiry::{Expiry, TimeToLive, Ttl};
 pub use future::CacheFuture;
 pub use health::Health;
+pub use claim::{Age, Claim, ClaimOver, Held, Keeping, LoadToken, LookFor, Lookup};
+pub use load::{Flights, LoadError, LoaderError};
 pub use operation::Operation;
 pub use pattern::Pattern;
 pub use value::Value;

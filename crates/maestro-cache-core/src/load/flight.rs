@@ -1,0 +1,412 @@
+//! The loads that are under way in this process: at most one a key that may be joined, and who waits
+//! for it.
+//!
+//! Everything is under one lock, which only those meet who found no value. Who comes later than a load
+//! began has to have seen that its claim still held: what was loaded before an invalidation must not
+//! be the answer to a question that was asked after it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use bytes::Bytes;
+
+use super::error::LoadError;
+use super::sync::{AtomicU64, Mutex, Ordering};
+use crate::LoadToken;
+
+/// The loads that are under way in this process, over one backend.
+///
+/// Each backend holds one, so that all handles on it share their loads. There is nothing to be done
+/// with it but that.
+#[derive(Clone, Default)]
+pub struct Flights {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    table: Mutex<Table>,
+    /// How many loads have begun.
+    begun: AtomicU64,
+}
+
+#[derive(Default)]
+struct Table {
+    /// Those that can be joined.
+    by_key: HashMap<Box<str>, FlightId>,
+    flights: HashMap<FlightId, Flight>,
+    last_id: u64,
+    last_waiter: u64,
+}
+
+/// A load, told from all others of its process, also of the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FlightId(u64);
+
+/// One load, from the first who needs it to the last who has its result.
+struct Flight {
+    key: Box<str>,
+    stage: Stage,
+    /// The claim under which its result will be stored.
+    token: Option<LoadToken>,
+    /// Its place among the loads that have begun. None while nothing of its result was read yet.
+    began: Option<Moment>,
+    waiters: BTreeMap<u64, Option<Waker>>,
+    /// The loads that its loader waits for at present.
+    waits_for: Vec<FlightId>,
+}
+
+enum Stage {
+    Led,
+    /// Whoever led it went away, and one of those who wait takes over.
+    Abandoned,
+    Landed(Landing),
+}
+
+/// How a load ended, for those who waited.
+#[derive(Clone, Debug)]
+pub(super) enum Landing {
+    /// With a value, in the codec of the handle that loaded it.
+    Value(Bytes),
+    Failed(LoadError),
+    /// With a value that only the one who loaded it can have.
+    Unshared,
+}
+
+/// A point in the order in which loads began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment(u64);
+
+/// What is known about claims of the key from having looked it up.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Evidence {
+    /// It could not be looked up.
+    None,
+    /// It was claimed under this token, or not at all. If a load was in doubt before, the key was looked
+    /// up after that.
+    Seen {
+        token: Option<LoadToken>,
+        doubted: Option<LoadToken>,
+    },
+}
+
+/// What somebody does who needs a value.
+pub(super) enum Boarding {
+    Lead(Leader),
+    Wait(Waiter),
+    /// There is a load with this token, and whether it may be joined is to be found out by looking the
+    /// key up once more.
+    Doubt(LoadToken),
+    /// The load would wait for itself.
+    Circular,
+}
+
+impl Flights {
+    /// None under way.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The present moment, for somebody who begins to ask.
+    pub(super) fn now(&self) -> Moment {
+        Moment(self.shared.begun.load(Ordering::Acquire))
+    }
+
+    /// Joins the load of the key, or begins one. `inside` are the loads whose loaders the caller runs
+    /// in.
+    pub(super) fn board(
+        &self,
+        key: &str,
+        since: Moment,
+        evidence: Evidence,
+        inside: &[FlightId],
+    ) -> Boarding {
+        let mut table = self.shared.table.lock();
+        if let Some(id) = table.by_key.get(key).copied() {
+            let doubt = table.flights.get(&id).and_then(|flight| {
+                if flight.may_be_joined(since, evidence) {
+                    return Some(None);
+                }
+                flight.is_in_doubt(evidence).map(Some)
+            });
+            match doubt {
+                Some(None) if table.waits_for_any(id, inside) => return Boarding::Circular,
+                Some(None) => return Boarding::Wait(self.wait(&mut table, id, inside)),
+                Some(Some(token)) => return Boarding::Doubt(token),
+                // Its claim is broken: those who wait for it go on to, and all others do not.
+                None => {}
+            }
+        }
+        let loads_itself = |id: &FlightId| {
+            let flight = table.flights.get(id);
+            flight.is_some_and(|flight| &*flight.key == key)
+        };
+        if inside.iter().any(loads_itself) {
+            return Boarding::Circular;
+        }
+        table.last_id += 1;
+        let id = FlightId(table.last_id);
+        table.by_key.insert(key.into(), id);
+        table.flights.insert(
+            id,
+            Flight {
+                key: key.into(),
+                stage: Stage::Led,
+                token: None,
+                began: None,
+                waiters: BTreeMap::new(),
+                waits_for: Vec::new(),
+            },
+        );
+        table.hold_up(inside, id);
+        Boarding::Lead(Leader {
+            flights: self.clone(),
+            id,
+            inside: inside.into(),
+        })
+    }
+
+    fn wait(&self, table: &mut Table, id: FlightId, inside: &[FlightId]) -> Waiter {
+        table.last_waiter += 1;
+        let place = table.last_waiter;
+        if let Some(flight) = table.flights.get_mut(&id) {
+            flight.waiters.insert(place, None);
+        }
+        table.hold_up(inside, id);
+        Waiter {
+            flights: self.clone(),
+            id,
+            place,
+            inside: inside.into(),
+        }
+    }
+}
+
+impl fmt::Debug for Flights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let under_way = self.shared.table.lock().flights.len();
+        f.debug_struct("Flights")
+            .field("under_way", &under_way)
+            .finish()
+    }
+}
+
+impl Table {
+    /// Whether the load waits for one of the others, or for one that does, or is one of them.
+    fn waits_for_any(&self, id: FlightId, others: &[FlightId]) -> bool {
+        let mut seen = vec![id];
+        let mut at = 0;
+        while let Some(id) = seen.get(at) {
+            if others.contains(id) {
+                return true;
+            }
+            at += 1;
+            for next in self.flights.get(id).into_iter().flat_map(|f| &f.waits_for) {
+                if !seen.contains(next) {
+                    seen.push(*next);
+                }
+            }
+        }
+        false
+    }
+
+    /// Notes that the others do not go on until this load has ended.
+    fn hold_up(&mut self, others: &[FlightId], id: FlightId) {
+        for other in others {
+            if let Some(flight) = self.flights.get_mut(other) {
+                flight.waits_for.push(id);
+            }
+        }
+    }
+
+    fn let_go_on(&mut self, others: &[FlightId], id: FlightId) {
+        for other in others {
+            if let Some(flight) = self.flights.get_mut(other)
+                && let Some(at) = flight.waits_for.iter().position(|it| *it == id)
+            {
+                flight.waits_for.swap_remove(at);
+            }
+        }
+    }
+
+    /// Nobody joins the load any more.
+    fn withdraw(&mut self, id: FlightId) {
+        if let Some(flight) = self.flights.get(&id)
+            && self.by_key.get(&flight.key) == Some(&id)
+        {
+            self.by_key.remove(&flight.key);
+        }
+    }
+
+    /// Forgets the load if nobody has to do with it any more, and returns the claim that is left.
+    fn forget_if_deserted(&mut self, id: FlightId) -> Option<LoadToken> {
+        let flight = self.flights.get(&id)?;
+        if !flight.waiters.is_empty() || matches!(flight.stage, Stage::Led) {
+            return None;
+        }
+        self.withdraw(id);
+        let flight = self.flights.remove(&id)?;
+        flight.token
+    }
+}
+
+impl Flight {
+    fn may_be_joined(&self, since: Moment, evidence: Evidence) -> bool {
+        let began_later = self.began.is_none_or(|began| since <= began);
+        began_later
+            || match evidence {
+                Evidence::None => true,
+                Evidence::Seen { token, .. } => token.is_some() && token == self.token,
+            }
+    }
+
+    /// The token whose claim may hold or be broken, as far as is known. None if it is known to be.
+    fn is_in_doubt(&self, evidence: Evidence) -> Option<LoadToken> {
+        match evidence {
+            Evidence::None => None,
+            Evidence::Seen { doubted, .. } => self.token.filter(|_| doubted != self.token),
+        }
+    }
+
+    /// Leaves it to whoever is woken.
+    fn abandon(&mut self) -> Option<Waker> {
+        self.stage = Stage::Abandoned;
+        self.began = None;
+        self.waiters.values_mut().find_map(Option::take)
+    }
+}
+
+/// Whoever computes the value, for all who wait. One that is dropped hands over to one of them.
+pub(super) struct Leader {
+    flights: Flights,
+    id: FlightId,
+    inside: Box<[FlightId]>,
+}
+
+impl Leader {
+    pub(super) fn id(&self) -> FlightId {
+        self.id
+    }
+
+    /// The claim that was made for this load, if one was.
+    pub(super) fn token(&self) -> Option<LoadToken> {
+        self.with(|flight| flight.token)
+    }
+
+    /// Notes under which claim the result will be stored.
+    pub(super) fn set_token(&self, token: Option<LoadToken>) {
+        self.with(|flight| flight.token = token);
+    }
+
+    /// To be called before anything is read that the result depends on.
+    pub(super) fn begin(&self) {
+        let begun = &self.flights.shared.begun;
+        let began = Moment(begun.fetch_add(1, Ordering::AcqRel));
+        self.with(|flight| flight.began = Some(began));
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Flight) -> T) -> T
+    where
+        T: Default,
+    {
+        let mut table = self.flights.shared.table.lock();
+        table.flights.get_mut(&self.id).map(act).unwrap_or_default()
+    }
+
+    /// Ends the load, and tells all who wait.
+    pub(super) fn land(self, landing: Landing) {
+        let mut table = self.flights.shared.table.lock();
+        table.let_go_on(&self.inside, self.id);
+        table.withdraw(self.id);
+        let mut wakers = Vec::new();
+        if let Some(flight) = table.flights.get_mut(&self.id) {
+            flight.stage = Stage::Landed(landing);
+            flight.token = None;
+            wakers.extend(flight.waiters.values_mut().filter_map(Option::take));
+        }
+        table.forget_if_deserted(self.id);
+        drop(table);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Leaves the load to one of those who wait. If there is none, the load is over, and the claim
+    /// that it held is returned.
+    ///
+    /// Not after it has landed.
+    pub(super) fn leave(self) -> Option<LoadToken> {
+        let mut table = self.flights.shared.table.lock();
+        table.let_go_on(&self.inside, self.id);
+        let waker = table.flights.get_mut(&self.id)?.abandon();
+        let left = table.forget_if_deserted(self.id);
+        drop(table);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        left
+    }
+}
+
+/// Somebody who waits for the result of a load.
+pub(super) struct Waiter {
+    flights: Flights,
+    id: FlightId,
+    place: u64,
+    inside: Box<[FlightId]>,
+}
+
+/// What somebody who waits is told.
+pub(super) enum Told {
+    Landed(Landing),
+    /// It is on this one now to load.
+    TakeOver(Leader),
+}
+
+impl Waiter {
+    pub(super) fn poll(&mut self, waker: &Waker) -> Poll<Told> {
+        let mut table = self.flights.shared.table.lock();
+        let Some(flight) = table.flights.get_mut(&self.id) else {
+            return Poll::Pending;
+        };
+        match &flight.stage {
+            Stage::Landed(landing) => Poll::Ready(Told::Landed(landing.clone())),
+            Stage::Abandoned => {
+                flight.stage = Stage::Led;
+                flight.waiters.remove(&self.place);
+                Poll::Ready(Told::TakeOver(Leader {
+                    flights: self.flights.clone(),
+                    id: self.id,
+                    inside: std::mem::take(&mut self.inside),
+                }))
+            }
+            Stage::Led => {
+                if let Some(place) = flight.waiters.get_mut(&self.place) {
+                    *place = Some(waker.clone());
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Waits no more. If this was the last one who could have taken over, the claim that is left is
+    /// returned.
+    pub(super) fn leave(&mut self) -> Option<LoadToken> {
+        let mut table = self.flights.shared.table.lock();
+        table.let_go_on(&self.inside, self.id);
+        let flight = table.flights.get_mut(&self.id)?;
+        flight.waiters.remove(&self.place)?;
+        let waker = match flight.stage {
+            // It may have been this one that was woken to take over.
+            Stage::Abandoned => flight.abandon(),
+            _ => None,
+        };
+        let left = table.forget_if_deserted(self.id);
+        drop(table);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        left
+    }
+}
