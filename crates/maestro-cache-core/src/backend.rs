@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    CacheFuture, CallContext, Claim, ClaimOver, Expiry, Flights, Keeping, LoadToken, LookFor, Lookup,
-    Pattern, TimeToLive, Value,
+    CacheFuture, CallContext, Claim, ClaimOver, Expiry, Flights, Keeping, LoadToken, LookFor,
+    Lookup, Pattern, TimeToLive, Value,
 };
 
 /// When a write takes effect.

@@ -91,6 +91,8 @@ pub enum Lookup {
     Stale {
         /// The value.
         value: Value,
+        /// For how long it has been stale.
+        stale_for: Duration,
         /// Who is at it.
         held: Option<Held>,
     },

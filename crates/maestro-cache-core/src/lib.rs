@@ -31,14 +31,17 @@ pub use cache::{
     AddCommand, Cache, CacheBuilder, CompareAndSetCommand, IncrementCommand, SetCommand,
     SetManyCommand, Write, WriteCommand, WriteFuture,
 };
+pub use claim::{Age, Claim, ClaimOver, Held, Keeping, LoadToken, LookFor, Lookup};
 pub use codec::{Codec, UnknownCodec};
 pub use context::CallContext;
 pub use error::{Error, ErrorKind, Outcome};
 pub use expiry::{Expiry, TimeToLive, Ttl};
 pub use future::CacheFuture;
 pub use health::Health;
-pub use claim::{Age, Claim, ClaimOver, Held, Keeping, LoadToken, LookFor, Lookup};
-pub use load::{Flights, LoadError, LoaderError};
+pub use load::{
+    Computing, Flights, GetOrCompute, IntoLoad, Load, LoadCounts, LoadError, LoadPolicy, Loader,
+    LoaderError, RefreshEarly, StaleIfError,
+};
 pub use operation::Operation;
 pub use pattern::Pattern;
 pub use value::Value;

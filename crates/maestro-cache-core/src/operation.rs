@@ -9,6 +9,7 @@ use std::fmt;
 pub enum Operation {
     Get,
     GetMany,
+    GetOrCompute,
     Set,
     SetMany,
     Add,
@@ -34,6 +35,7 @@ impl Operation {
         match self {
             Self::Get => "get",
             Self::GetMany => "get_many",
+            Self::GetOrCompute => "get_or_compute",
             Self::Set => "set",
             Self::SetMany => "set_many",
             Self::Add => "add",

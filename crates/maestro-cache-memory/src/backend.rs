@@ -3,17 +3,19 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::poll_fn;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use maestro_cache_core::{
-    CacheBackend, CacheFuture, CallContext, Error, ErrorKind, Expiry, Outcome, Pattern, Result,
-    SetWhen, TimeToLive, Value,
+    CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, Error, ErrorKind, Expiry, Flights,
+    Keeping, LoadToken, LookFor, Lookup, Outcome, Pattern, Result, SetWhen, TimeToLive, Value,
 };
 
 use crate::InMemoryCacheBuilder;
+use crate::claims;
 use crate::entry::{Deadline, Entry};
 use crate::store::{Change, Store};
 
@@ -57,6 +59,7 @@ const CLEAR_BATCH: usize = 256;
 #[derive(Clone)]
 pub struct InMemoryCache {
     store: Arc<Store>,
+    flights: Flights,
 }
 
 impl InMemoryCache {
@@ -66,7 +69,10 @@ impl InMemoryCache {
     }
 
     pub(crate) fn from_store(store: Arc<Store>) -> Self {
-        Self { store }
+        Self {
+            store,
+            flights: Flights::new(),
+        }
     }
 
     /// How many entries are stored, counting expired ones that were not released yet.
@@ -208,7 +214,7 @@ impl CacheBackend for InMemoryCache {
                 };
                 let sum = former.checked_add(by).ok_or_else(overflow)?;
                 let value = Value::remembering(sum.to_string().into());
-                Ok((Change::Store(Entry { value, deadline }), sum))
+                Ok((Change::Store(Entry::new(value, deadline)), sum))
             })
         })
     }
@@ -234,9 +240,10 @@ impl CacheBackend for InMemoryCache {
                     // The same value, with what was decoded from it.
                     Some(entry) => {
                         let value = entry.value.clone();
-                        (Change::Store(Entry { value, deadline }), true)
+                        (Change::Store(Entry::new(value, deadline)), true)
                     }
-                    None => (Change::Keep, false),
+                    // A stale one is none, and who says when it is gone wants it gone.
+                    None => (Change::Remove, false),
                 })
             })
         })
@@ -271,6 +278,71 @@ impl CacheBackend for InMemoryCache {
         })
     }
 
+    fn flights(&self) -> &Flights {
+        &self.flights
+    }
+
+    fn claim_life(&self) -> Option<Duration> {
+        None
+    }
+
+    fn look_up<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Lookup> {
+        self.read(|store| store.look_up(key, look_for))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        token: LoadToken,
+        over: ClaimOver,
+    ) -> CacheFuture<'a, Claim> {
+        self.write(|store| store.change(key, |found| Ok(claims::claim(found, token, over))))
+    }
+
+    fn renew<'a>(&'a self, _: CallContext, key: &str, token: LoadToken) -> CacheFuture<'a, bool> {
+        self.write(|store| {
+            store.change(key, |found| {
+                Ok((Change::Keep, claims::holds(&found, token)))
+            })
+        })
+    }
+
+    fn publish<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        token: LoadToken,
+        value: Bytes,
+        keeping: Keeping,
+    ) -> CacheFuture<'a, bool> {
+        self.write(|store| {
+            let mut value = Some(Value::remembering(value));
+            store.change(key, |found| {
+                Ok(claims::publish(&found, token, &mut value, keeping))
+            })
+        })
+    }
+
+    fn release<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        token: LoadToken,
+        back_off_millis: Option<NonZeroU64>,
+    ) -> CacheFuture<'a, bool> {
+        self.write(|store| {
+            store.change(key, |found| {
+                Ok(claims::release(&found, token, back_off_millis))
+            })
+        })
+    }
+
     fn ping(&self, _: CallContext) -> CacheFuture<'_, ()> {
         self.read(|_| ())
     }
@@ -295,7 +367,7 @@ fn store_or_keep(value: Option<Value>, expiry: Expiry, now_millis: u64) -> (Chan
     match value {
         Some(value) => {
             let deadline = Deadline::of(expiry, now_millis);
-            (Change::Store(Entry { value, deadline }), true)
+            (Change::Store(Entry::new(value, deadline)), true)
         }
         None => (Change::Keep, false),
     }

@@ -21,6 +21,7 @@
 mod backend;
 mod bounds;
 mod builder;
+mod claims;
 mod clock;
 mod entry;
 mod settings;

@@ -1,12 +1,15 @@
 //! A backend that fails or stalls on command.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use maestro_cache_core::{
-    Bytes, CacheBackend, CacheFuture, CallContext, Error, ErrorKind, Expiry, Outcome, Pattern,
-    SetWhen, TimeToLive, Value,
+    Bytes, CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, Error, ErrorKind, Expiry,
+    Flights, Keeping, LoadToken, LookFor, Lookup, Outcome, Pattern, SetWhen, TimeToLive, Value,
 };
 use tokio::sync::watch;
 
@@ -284,6 +287,78 @@ impl CacheBackend for FaultyBackend {
         let pattern = pattern.clone();
         self.run(context, Kind::Write, move |inner| {
             inner.clear(context, &pattern)
+        })
+    }
+
+    fn flights(&self) -> &Flights {
+        self.inner.flights()
+    }
+
+    fn claim_life(&self) -> Option<Duration> {
+        self.inner.claim_life()
+    }
+
+    fn look_up<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Lookup> {
+        let key = key.to_owned();
+        self.run(context, Kind::Read, move |inner| {
+            inner.look_up(context, &key, look_for)
+        })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        over: ClaimOver,
+    ) -> CacheFuture<'a, Claim> {
+        let key = key.to_owned();
+        self.run(context, Kind::Write, move |inner| {
+            inner.claim(context, &key, token, over)
+        })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+    ) -> CacheFuture<'a, bool> {
+        let key = key.to_owned();
+        self.run(context, Kind::Write, move |inner| {
+            inner.renew(context, &key, token)
+        })
+    }
+
+    fn publish<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        value: Bytes,
+        keeping: Keeping,
+    ) -> CacheFuture<'a, bool> {
+        let key = key.to_owned();
+        self.run(context, Kind::Write, move |inner| {
+            inner.publish(context, &key, token, value, keeping)
+        })
+    }
+
+    fn release<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        back_off_millis: Option<NonZeroU64>,
+    ) -> CacheFuture<'a, bool> {
+        let key = key.to_owned();
+        self.run(context, Kind::Write, move |inner| {
+            inner.release(context, &key, token, back_off_millis)
         })
     }
 

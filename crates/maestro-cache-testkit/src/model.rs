@@ -4,9 +4,13 @@
 //! backend answers. Where a backend and the model differ, the model is the contract.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use maestro_cache_core::{Bytes, Error, ErrorKind, Expiry, Pattern, Result, SetWhen, TimeToLive};
+use maestro_cache_core::{
+    Age, Bytes, Claim, ClaimOver, Error, ErrorKind, Expiry, Held, Keeping, LoadToken, LookFor,
+    Lookup, Pattern, Result, SetWhen, TimeToLive, Value,
+};
 
 /// The reference model of a backend.
 ///
@@ -28,6 +32,7 @@ use maestro_cache_core::{Bytes, Error, ErrorKind, Expiry, Pattern, Result, SetWh
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     entries: HashMap<String, Entry>,
+    claims: HashMap<String, Claimed>,
     now_ms: u64,
 }
 
@@ -35,6 +40,34 @@ pub struct Model {
 struct Entry {
     value: Bytes,
     deadline_ms: Option<u64>,
+    loaded: Option<Loaded>,
+}
+
+/// What is known of a value that a load has stored for other loads.
+#[derive(Clone, Copy, Debug)]
+struct Loaded {
+    stale_ms: u64,
+    cost: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Claimed {
+    held: Held,
+    /// A claim over a value ends with it.
+    over_value: bool,
+    until_ms: Option<u64>,
+}
+
+impl Entry {
+    fn is_live(&self, now_ms: u64) -> bool {
+        self.deadline_ms.is_none_or(|deadline| now_ms < deadline)
+    }
+
+    fn is_of_use(&self, now_ms: u64) -> bool {
+        let stale_ms = self.loaded.map_or(0, |loaded| loaded.stale_ms);
+        self.deadline_ms
+            .is_none_or(|deadline| now_ms < deadline.saturating_add(stale_ms))
+    }
 }
 
 impl Model {
@@ -49,14 +82,24 @@ impl Model {
         let by_ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.now_ms = self.now_ms.saturating_add(by_ms);
         let now_ms = self.now_ms;
+        self.entries.retain(|_, entry| entry.is_of_use(now_ms));
+        let entries = &self.entries;
+        self.claims.retain(|key, claimed| {
+            (!claimed.over_value || entries.contains_key(key))
+                && claimed.until_ms.is_none_or(|until| now_ms < until)
+        });
+    }
+
+    fn live(&self, key: &str) -> Option<&Entry> {
         self.entries
-            .retain(|_, entry| entry.deadline_ms.is_none_or(|deadline| now_ms < deadline));
+            .get(key)
+            .filter(|entry| entry.is_live(self.now_ms))
     }
 
     /// The live value of the key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Bytes> {
-        self.entries.get(key).map(|entry| entry.value.clone())
+        self.live(key).map(|entry| entry.value.clone())
     }
 
     /// The live values of the keys, in order.
@@ -70,10 +113,19 @@ impl Model {
         if when == SetWhen::Absent && self.exists(key) {
             return false;
         }
-        let deadline_ms = self.deadline_ms(expiry);
-        self.entries
-            .insert(key.to_owned(), Entry { value, deadline_ms });
+        self.store(key, value, expiry, None);
         true
+    }
+
+    fn store(&mut self, key: &str, value: Bytes, expiry: Expiry, loaded: Option<Loaded>) {
+        let deadline_ms = self.deadline_ms(expiry);
+        let entry = Entry {
+            value,
+            deadline_ms,
+            loaded,
+        };
+        self.entries.insert(key.to_owned(), entry);
+        self.claims.remove(key);
     }
 
     /// Stores all entries; of entries with the same key the last one wins.
@@ -92,12 +144,15 @@ impl Model {
     /// True if there is a live entry.
     #[must_use]
     pub fn exists(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
+        self.live(key).is_some()
     }
 
     /// Removes the entry and returns its value.
     pub fn take(&mut self, key: &str) -> Option<Bytes> {
-        self.entries.remove(key).map(|entry| entry.value)
+        let live = self.get(key);
+        self.entries.remove(key);
+        self.claims.remove(key);
+        live
     }
 
     /// Stores the new value and expiry if the live value equals `expected`.
@@ -126,22 +181,26 @@ impl Model {
         let sum = old
             .checked_add(by)
             .ok_or_else(|| Error::new(ErrorKind::Overflow, "the sum is not an i64"))?;
-        let created_deadline_ms = self.deadline_ms(expiry_if_created);
         let value = Bytes::from(sum.to_string());
-        self.entries
-            .entry(key.to_owned())
-            .and_modify(|entry| entry.value = value.clone())
-            .or_insert(Entry {
-                value,
-                deadline_ms: created_deadline_ms,
-            });
+        match self.live(key).map(|entry| entry.deadline_ms) {
+            None => self.store(key, value, expiry_if_created, None),
+            Some(deadline_ms) => {
+                let entry = Entry {
+                    value,
+                    deadline_ms,
+                    loaded: None,
+                };
+                self.entries.insert(key.to_owned(), entry);
+                self.claims.remove(key);
+            }
+        }
         Ok(sum)
     }
 
     /// The remaining time of the entry.
     #[must_use]
     pub fn ttl(&self, key: &str) -> TimeToLive {
-        match self.entries.get(key).map(|entry| entry.deadline_ms) {
+        match self.live(key).map(|entry| entry.deadline_ms) {
             None => TimeToLive::Missing,
             Some(None) => TimeToLive::NoExpiry,
             Some(Some(deadline)) => TimeToLive::Left(Duration::from_millis(deadline - self.now_ms)),
@@ -150,18 +209,130 @@ impl Model {
 
     /// Changes the expiry. True if there is an entry, or, for [`Expiry::Never`], if it had one.
     pub fn set_expiry(&mut self, key: &str, expiry: Expiry) -> bool {
-        let deadline_ms = self.deadline_ms(expiry);
-        let Some(entry) = self.entries.get_mut(key) else {
+        let Some(entry) = self.live(key) else {
+            self.take(key);
             return false;
         };
-        let former_ms = std::mem::replace(&mut entry.deadline_ms, deadline_ms);
-        expiry != Expiry::Never || former_ms.is_some()
+        let had_one = entry.deadline_ms.is_some();
+        if expiry == Expiry::Never && !had_one {
+            return false;
+        }
+        self.store(key, entry.value.clone(), expiry, None);
+        true
     }
 
     /// Removes every entry that the pattern selects and counts them.
     pub fn clear(&mut self, pattern: &Pattern) -> u64 {
+        self.claims.retain(|key, _| !pattern.selects(key));
+        let now_ms = self.now_ms;
         let removed = self.entries.extract_if(|key, _| pattern.selects(key));
-        u64::try_from(removed.count()).expect("a count fits")
+        let live = removed.filter(|(_, entry)| entry.is_live(now_ms));
+        u64::try_from(live.count()).expect("a count fits")
+    }
+
+    /// What there is for a load.
+    #[must_use]
+    pub fn look_up(&self, key: &str, look_for: LookFor) -> Lookup {
+        let held = self.claims.get(key).map(|claimed| claimed.held);
+        let Some(entry) = self.entries.get(key) else {
+            return Lookup::Missing { held };
+        };
+        let value = Value::new(entry.value.clone());
+        let deadline_ms = entry.deadline_ms.unwrap_or(u64::MAX);
+        if entry.is_live(self.now_ms) {
+            let cost = entry.loaded.and_then(|loaded| loaded.cost);
+            let cost = cost.filter(|_| look_for == LookFor::FreshOrStale);
+            let age = cost.map(|cost| Age {
+                left: Duration::from_millis(deadline_ms - self.now_ms),
+                cost,
+            });
+            return Lookup::Fresh { value, age };
+        }
+        match look_for {
+            LookFor::Fresh => Lookup::Missing { held },
+            LookFor::FreshOrStale => Lookup::Stale {
+                value,
+                stale_for: Duration::from_millis(self.now_ms - deadline_ms),
+                held,
+            },
+        }
+    }
+
+    /// Claims the key for a load.
+    pub fn claim(&mut self, key: &str, token: LoadToken, over: ClaimOver) -> Claim {
+        let found = self.look_up(key, LookFor::FreshOrStale);
+        let held = self.claims.get(key).map(|claimed| claimed.held);
+        let is_free = held.is_none() || held == Some(Held::Loading(token));
+        let may_be_claimed = match (&found, over) {
+            (Lookup::Fresh { .. }, ClaimOver::Gap) => false,
+            (Lookup::Fresh { .. }, ClaimOver::Live) => {
+                let entry = self.entries.get(key);
+                is_free && entry.is_some_and(|entry| entry.loaded.is_some())
+            }
+            (Lookup::Fresh { value, .. }, ClaimOver::Unreadable(bytes)) => {
+                let is_it = *value.bytes() == bytes;
+                if is_it {
+                    self.entries.remove(key);
+                }
+                is_it
+            }
+            (Lookup::Stale { .. } | Lookup::Missing { .. }, _) => is_free,
+        };
+        if !may_be_claimed {
+            return Claim::Refused(found);
+        }
+        let claimed = Claimed {
+            held: Held::Loading(token),
+            over_value: self.entries.contains_key(key),
+            until_ms: None,
+        };
+        self.claims.insert(key.to_owned(), claimed);
+        Claim::Granted
+    }
+
+    /// Whether the claim holds.
+    #[must_use]
+    pub fn holds(&self, key: &str, token: LoadToken) -> bool {
+        let claimed = self.claims.get(key);
+        claimed.is_some_and(|claimed| claimed.held == Held::Loading(token))
+    }
+
+    /// Stores what was loaded, if the claim holds.
+    pub fn publish(&mut self, key: &str, token: LoadToken, value: Bytes, keeping: Keeping) -> bool {
+        if !self.holds(key, token) {
+            return false;
+        }
+        let is_plain = keeping == Keeping::plain(keeping.expiry);
+        let loaded = Loaded {
+            stale_ms: keeping.stale_millis.map_or(0, NonZeroU64::get),
+            cost: keeping.cost,
+        };
+        self.store(key, value, keeping.expiry, (!is_plain).then_some(loaded));
+        true
+    }
+
+    /// Ends the claim, if it holds.
+    pub fn release(
+        &mut self,
+        key: &str,
+        token: LoadToken,
+        back_off_millis: Option<NonZeroU64>,
+    ) -> bool {
+        if !self.holds(key, token) {
+            return false;
+        }
+        self.claims.remove(key);
+        if let Some(millis) = back_off_millis
+            && self.entries.contains_key(key)
+        {
+            let claimed = Claimed {
+                held: Held::BackingOff,
+                over_value: true,
+                until_ms: Some(self.now_ms + millis.get()),
+            };
+            self.claims.insert(key.to_owned(), claimed);
+        }
+        true
     }
 
     /// All live entries in the order of their keys, with the time that is left to each: what two
@@ -171,6 +342,7 @@ impl Model {
         let mut entries: Vec<_> = self
             .entries
             .iter()
+            .filter(|(_, entry)| entry.is_live(self.now_ms))
             .map(|(key, entry)| (key.clone(), entry.value.clone(), self.ttl(key)))
             .collect();
         entries.sort_by(|left, right| left.0.cmp(&right.0));

@@ -3,14 +3,15 @@
 //! The suite is proved on it, and it stands in for a cache where a test wants one that hides
 //! nothing.
 
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use maestro_cache_core::{
-    Bytes, CacheBackend, CacheFuture, CallContext, Error, Expiry, Pattern, Result, SetWhen,
-    TimeToLive, Value,
+    Bytes, CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, Error, Expiry, Flights,
+    Keeping, LoadToken, LookFor, Lookup, Pattern, Result, SetWhen, TimeToLive, Value,
 };
 
 use crate::{Fixture, Model};
@@ -40,6 +41,7 @@ use crate::{Fixture, Model};
 #[derive(Clone, Debug, Default)]
 pub struct ModelBackend {
     state: Arc<Mutex<State>>,
+    flights: Flights,
 }
 
 #[derive(Debug)]
@@ -184,6 +186,58 @@ impl CacheBackend for ModelBackend {
 
     fn clear<'a>(&'a self, _: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
         self.call(|model| Ok(model.clear(pattern)))
+    }
+
+    fn flights(&self) -> &Flights {
+        &self.flights
+    }
+
+    fn claim_life(&self) -> Option<Duration> {
+        None
+    }
+
+    fn look_up<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Lookup> {
+        self.call(|model| Ok(model.look_up(key, look_for)))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        token: LoadToken,
+        over: ClaimOver,
+    ) -> CacheFuture<'a, Claim> {
+        self.call(|model| Ok(model.claim(key, token, over)))
+    }
+
+    fn renew<'a>(&'a self, _: CallContext, key: &str, token: LoadToken) -> CacheFuture<'a, bool> {
+        self.call(|model| Ok(model.holds(key, token)))
+    }
+
+    fn publish<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        token: LoadToken,
+        value: Bytes,
+        keeping: Keeping,
+    ) -> CacheFuture<'a, bool> {
+        self.call(|model| Ok(model.publish(key, token, value, keeping)))
+    }
+
+    fn release<'a>(
+        &'a self,
+        _: CallContext,
+        key: &str,
+        token: LoadToken,
+        back_off_millis: Option<NonZeroU64>,
+    ) -> CacheFuture<'a, bool> {
+        self.call(|model| Ok(model.release(key, token, back_off_millis)))
     }
 
     fn ping(&self, _: CallContext) -> CacheFuture<'_, ()> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Cache, Shared};
-use crate::{CacheBackend, Codec, Error, ErrorKind, Expiry, Result, Ttl};
+use crate::{CacheBackend, Codec, Error, ErrorKind, Expiry, LoadPolicy, Result, Ttl};
 
 /// Settings for a [`Cache`]; made by [`Cache::builder`].
 ///
@@ -31,6 +31,7 @@ pub struct CacheBuilder {
     default_ttl: Ttl,
     codec: Codec,
     timeout: Duration,
+    load_policy: LoadPolicy,
 }
 
 impl CacheBuilder {
@@ -52,6 +53,7 @@ impl CacheBuilder {
             default_ttl: Ttl::Default,
             codec: Codec::default(),
             timeout: Self::DEFAULT_TIMEOUT,
+            load_policy: LoadPolicy::new(),
         }
     }
 
@@ -77,6 +79,12 @@ impl CacheBuilder {
     /// The total time that a call may take; one second by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// How values are loaded unless a call says otherwise; see [`LoadPolicy`].
+    pub fn load_policy(mut self, policy: LoadPolicy) -> Self {
+        self.load_policy = policy;
         self
     }
 
@@ -117,6 +125,7 @@ impl CacheBuilder {
                 default_expiry,
                 codec: self.codec,
                 timeout: self.timeout,
+                load_policy: self.load_policy,
             }),
         }
     }

@@ -18,9 +18,10 @@ pub use builder::CacheBuilder;
 pub use command::{
     AddCommand, CompareAndSetCommand, IncrementCommand, SetCommand, SetManyCommand, WriteCommand,
 };
+pub(crate) use run::{Running, Started};
 pub use write::{Write, WriteFuture};
 
-use crate::{CacheBackend, Codec, Expiry};
+use crate::{CacheBackend, Codec, Expiry, LoadPolicy};
 
 /// The cache, as services hold it: typed, asynchronous, cheap to clone, the same on every backend.
 ///
@@ -83,12 +84,13 @@ pub struct Cache {
 
 /// What all clones of a handle have in common.
 #[derive(Clone)]
-struct Shared {
+pub(crate) struct Shared {
     backend: Arc<dyn CacheBackend>,
     prefix: Box<str>,
     default_expiry: Expiry,
     codec: Codec,
     timeout: Duration,
+    load_policy: LoadPolicy,
 }
 
 impl Cache {
@@ -174,6 +176,28 @@ impl Cache {
         self.with(|shared| shared.timeout = timeout)
     }
 
+    /// The same handle with another policy for [`get_or_compute`](Cache::get_or_compute).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), maestro_cache_core::LoadError> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// use maestro_cache_core::LoadPolicy;
+    /// use std::time::Duration;
+    ///
+    /// let rates = cache.with_load_policy(LoadPolicy::new().ttl(Duration::from_secs(60)));
+    /// let rate = rates.get_or_compute("eur", || async { Ok::<_, std::io::Error>(1.1) }).await?;
+    /// assert_eq!(rate, 1.1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_load_policy(&self, policy: LoadPolicy) -> Self {
+        self.with(|shared| shared.load_policy = policy)
+    }
+
     fn with(&self, change: impl FnOnce(&mut Shared)) -> Self {
         let mut shared = (*self.shared).clone();
         change(&mut shared);
@@ -206,10 +230,26 @@ impl Cache {
         self.shared.timeout
     }
 
+    /// How values are loaded unless a call says otherwise.
+    #[must_use]
+    pub fn load_policy(&self) -> LoadPolicy {
+        self.shared.load_policy
+    }
+
     /// The name of the backend, such as `redis`.
     #[must_use]
     pub fn backend_name(&self) -> &'static str {
         self.shared.backend.name()
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Shared {
+    pub(crate) fn backend(&self) -> &Arc<dyn CacheBackend> {
+        &self.backend
     }
 }
 
@@ -221,6 +261,7 @@ impl fmt::Debug for Cache {
             .field("default_expiry", &self.shared.default_expiry)
             .field("codec", &self.shared.codec)
             .field("timeout", &self.shared.timeout)
+            .field("load_policy", &self.shared.load_policy)
             .finish()
     }
 }

@@ -12,7 +12,7 @@ use super::Shared;
 use crate::{CacheBackend, CacheFuture, CallContext, Error, Operation, Result, key};
 
 /// How an operation has begun.
-pub(super) enum Started<'a, A, F, T> {
+pub(crate) enum Started<'a, A, F, T> {
     /// It is over: the backend knew the answer, as memory does, and nobody listens to spans.
     Done(Result<T>),
     Running(Running<'a, A, F>),
@@ -46,7 +46,7 @@ impl Shared {
     /// Begins an operation. To be called when its own future is polled first, not earlier: a backend
     /// may do its work in the call.
     #[inline]
-    pub(super) fn start<'a, A, F, T>(
+    pub(crate) fn start<'a, A, F, T>(
         &'a self,
         operation: Operation,
         key: Option<&'a str>,
@@ -157,7 +157,7 @@ where
 }
 
 /// An operation on its way.
-pub(super) struct Running<'a, A, F> {
+pub(crate) struct Running<'a, A, F> {
     operation: Operation,
     key: Option<&'a str>,
     backend: &'a dyn CacheBackend,

@@ -8,10 +8,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64 as PlainAtomicU64;
 use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 
+use super::counts::Counts;
 use super::error::LoadError;
 use super::sync::{AtomicU64, Mutex, Ordering};
 use crate::LoadToken;
@@ -30,6 +32,7 @@ struct Shared {
     table: Mutex<Table>,
     /// How many loads have begun.
     begun: AtomicU64,
+    counts: Counts,
 }
 
 #[derive(Default)]
@@ -37,13 +40,20 @@ struct Table {
     /// Those that can be joined.
     by_key: HashMap<Box<str>, FlightId>,
     flights: HashMap<FlightId, Flight>,
-    last_id: u64,
     last_waiter: u64,
 }
 
 /// A load, told from all others of its process, also of the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FlightId(u64);
+
+impl FlightId {
+    fn new() -> Self {
+        // A plain one also under the model checker: its order is nobody's concern.
+        static LAST: PlainAtomicU64 = PlainAtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// One load, from the first who needs it to the last who has its result.
 struct Flight {
@@ -115,6 +125,10 @@ impl Flights {
         Moment(self.shared.begun.load(Ordering::Acquire))
     }
 
+    pub(super) fn counts(&self) -> &Counts {
+        &self.shared.counts
+    }
+
     /// Joins the load of the key, or begins one. `inside` are the loads whose loaders the caller runs
     /// in.
     pub(super) fn board(
@@ -147,8 +161,7 @@ impl Flights {
         if inside.iter().any(loads_itself) {
             return Boarding::Circular;
         }
-        table.last_id += 1;
-        let id = FlightId(table.last_id);
+        let id = FlightId::new();
         table.by_key.insert(key.into(), id);
         table.flights.insert(
             id,
@@ -289,6 +302,12 @@ pub(super) struct Leader {
 impl Leader {
     pub(super) fn id(&self) -> FlightId {
         self.id
+    }
+
+    /// Somebody who waits for this load, while another task leads it.
+    pub(super) fn waiter(&self) -> Waiter {
+        let mut table = self.flights.shared.table.lock();
+        self.flights.wait(&mut table, self.id, &self.inside)
     }
 
     /// The claim that was made for this load, if one was.

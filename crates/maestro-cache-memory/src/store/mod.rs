@@ -22,14 +22,16 @@ use std::time::Duration;
 use foldhash::quality::FixedState as RandomState;
 #[cfg(not(loom))]
 use foldhash::quality::RandomState;
-use maestro_cache_core::{Error, Pattern, Result, TimeToLive, Value};
+use maestro_cache_core::{Error, Held, LookFor, Lookup, Pattern, Result, TimeToLive, Value};
 
 use crate::bounds::{Bounds, EvictionPolicy};
+use crate::claims;
 use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 use frequency::Frequency;
 use queue::NO_RANK;
+pub(crate) use shard::Hold;
 use shard::{Eviction, Kept, Shard};
 use summary::{Lowest, Summary};
 
@@ -65,11 +67,31 @@ pub(crate) struct Store {
 #[repr(align(128))]
 struct Padded<T>(T);
 
-/// What a write makes of the entry it found.
+/// What a write makes of the entry it found. Removing and storing end every claim.
 pub(crate) enum Change {
     Keep,
     Remove,
     Store(Entry),
+    /// Keeps the entry, and lets others load it or not.
+    Hold(Option<Hold>),
+    /// Removes the entry, and keeps others from loading it.
+    RemoveAndHold(Hold),
+}
+
+/// What a write found.
+pub(crate) struct Found<'a> {
+    /// The entry, unless it is of no use any more; it may be stale.
+    pub(crate) entry: Option<&'a Entry>,
+    pub(crate) hold: Option<Hold>,
+    pub(crate) now_millis: u64,
+}
+
+impl<'a> Found<'a> {
+    /// The entry, if it is live.
+    pub(crate) fn live(&self) -> Option<&'a Entry> {
+        self.entry
+            .filter(|entry| !entry.deadline.has_passed(self.now_millis))
+    }
 }
 
 /// What left the store. It is dropped once no lock is held any more: it may be a service's own type,
@@ -153,25 +175,46 @@ impl Store {
         key: &str,
         decide: impl FnOnce(Option<&Entry>, u64) -> Result<(Change, T)>,
     ) -> Result<T> {
+        self.change(key, |found| decide(found.live(), found.now_millis))
+    }
+
+    /// The same for who also has to do with stale entries and with claims.
+    pub(crate) fn change<T>(
+        &self,
+        key: &str,
+        decide: impl FnOnce(Found<'_>) -> Result<(Change, T)>,
+    ) -> Result<T> {
         let hashed = self.hashed(key);
         self.count_use(hashed);
         let place = self.place_of(hashed);
         let mut shard = self.shard(place);
         self.check_open()?;
         let now_millis = self.clock.now_millis();
-        let live = shard
-            .find_mut(hashed.hash, key)
-            .filter(|kept| !kept.entry.deadline.has_passed(now_millis));
+        let hold = shard.hold(hashed.hash, key, now_millis);
         let tick = self.tick();
-        let live = live.map(|kept| {
+        let kept = shard.find_mut(hashed.hash, key);
+        let entry = kept.and_then(|kept| {
+            if kept.entry.deadline.has_passed(now_millis) {
+                return (!kept.entry.useless().has_passed(now_millis)).then_some(&kept.entry);
+            }
             kept.use_at(tick);
-            &kept.entry
+            Some(&kept.entry)
         });
-        let (change, result) = decide(live, now_millis)?;
+        let (change, result) = decide(Found {
+            entry,
+            hold,
+            now_millis,
+        })?;
         match change {
             Change::Keep => {}
+            Change::Hold(hold) => shard.set_hold(hashed.hash, key, hold),
             Change::Remove => {
-                let removed = self.take_out(&mut shard, hashed);
+                let removed = self.take_out(&mut shard, hashed, None);
+                drop(shard);
+                drop(removed);
+            }
+            Change::RemoveAndHold(hold) => {
+                let removed = self.take_out(&mut shard, hashed, Some(hold));
                 drop(shard);
                 drop(removed);
             }
@@ -183,6 +226,7 @@ impl Store {
                 }
                 let weight = self.weight_of(key, &entry);
                 let former = shard.put(hashed.hash, key, entry, tick);
+                shard.set_hold(hashed.hash, key, None);
                 let former_weight = former.as_ref().map(|former| self.weight_of(key, former));
                 self.summarize(place, &shard);
                 self.reweigh(former_weight.unwrap_or(0), weight);
@@ -192,6 +236,49 @@ impl Store {
             }
         }
         Ok(result)
+    }
+
+    /// What there is for a load. A live value counts as used.
+    pub(crate) fn look_up(&self, key: &str, look_for: LookFor) -> Lookup {
+        let hashed = self.hashed(key);
+        self.count_use(hashed);
+        let mut shard = self.shard(self.place_of(hashed));
+        let Some(kept) = shard.find_mut(hashed.hash, key) else {
+            return Lookup::Missing {
+                held: self.held(&mut shard, hashed),
+            };
+        };
+        if self.is_live(&kept.entry) {
+            kept.use_at(self.tick());
+            let value = kept.entry.value.clone();
+            let age = match (look_for, &kept.entry.loaded) {
+                (LookFor::FreshOrStale, Some(_)) => {
+                    claims::age(&kept.entry, self.clock.now_millis())
+                }
+                _ => None,
+            };
+            return Lookup::Fresh { value, age };
+        }
+        let now_millis = self.clock.now_millis();
+        let is_stale = !kept.entry.useless().has_passed(now_millis);
+        let stale = (is_stale && look_for == LookFor::FreshOrStale).then(|| {
+            let millis = now_millis.saturating_sub(kept.entry.deadline.at_millis());
+            (kept.entry.value.clone(), Duration::from_millis(millis))
+        });
+        let held = self.held(&mut shard, hashed);
+        match stale {
+            Some((value, stale_for)) => Lookup::Stale {
+                value,
+                stale_for,
+                held,
+            },
+            None => Lookup::Missing { held },
+        }
+    }
+
+    fn held(&self, shard: &mut Shard, hashed: Hashed<'_>) -> Option<Held> {
+        let hold = shard.hold(hashed.hash, hashed.key, self.clock.now_millis())?;
+        Some(hold.as_held())
     }
 
     /// Refuses an entry that would not fit into an empty cache.
@@ -250,6 +337,14 @@ impl Store {
                     selected.push(kept.key.clone());
                 }
             }
+            // What is being loaded is not stored afterwards.
+            let shard = self.shard(place);
+            let claimed = shard.claimed_keys();
+            selected.extend(
+                claimed
+                    .filter(|key| pattern.selects(key.as_bytes()))
+                    .cloned(),
+            );
         }
         Some(selected)
     }
@@ -329,7 +424,7 @@ impl Store {
                     // It may be gone already, by somebody else's hand. Then the other one goes.
                     let newcomer = newcomer.take()?;
                     let mut shard = self.shard(self.place_of(newcomer));
-                    if let Some(kept) = self.take_out(&mut shard, newcomer) {
+                    if let Some(kept) = self.take_out(&mut shard, newcomer, None) {
                         return Some(kept);
                     }
                 }
@@ -337,7 +432,9 @@ impl Store {
         }
     }
 
-    fn take_out(&self, shard: &mut Shard, hashed: Hashed<'_>) -> Gone<Kept> {
+    /// Removes an entry, with every claim on it but this one.
+    fn take_out(&self, shard: &mut Shard, hashed: Hashed<'_>, hold: Option<Hold>) -> Gone<Kept> {
+        shard.set_hold(hashed.hash, hashed.key, hold);
         let removed = shard.remove(hashed.hash, hashed.key)?;
         self.reweigh(self.weight_of(hashed.key, &removed.entry), 0);
         Some(removed)

@@ -4,6 +4,8 @@
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
+use maestro_cache_core::{Held, LoadToken};
+
 use super::queue::{NO_RANK, Queue, Ticket, Verdict};
 use crate::entry::{Deadline, Entry};
 
@@ -14,6 +16,38 @@ pub(super) struct Shard {
     by_use: Queue,
     /// Who is gone first. Each entry with a deadline has a ticket.
     by_deadline: Queue,
+    /// Who computes which value, or failed to a moment ago. Mostly there is nobody.
+    claims: HashTable<Claimed>,
+}
+
+/// A key that is claimed for a load.
+#[derive(Debug)]
+struct Claimed {
+    key: Box<str>,
+    hash: u64,
+    hold: Hold,
+}
+
+/// What keeps others from loading a value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Hold {
+    /// Somebody else does.
+    Loading {
+        token: LoadToken,
+        /// There was a value, and the claim ends with it.
+        over_value: bool,
+    },
+    /// Somebody else failed to, and nobody tries again before that.
+    BackingOff { until: Deadline },
+}
+
+impl Hold {
+    pub(crate) fn as_held(self) -> Held {
+        match self {
+            Self::Loading { token, .. } => Held::Loading(token),
+            Self::BackingOff { .. } => Held::BackingOff,
+        }
+    }
 }
 
 /// An entry in its place.
@@ -63,7 +97,7 @@ impl Shard {
 
     /// Stores the entry, and returns the one that was there.
     pub(super) fn put(&mut self, hash: u64, key: &str, entry: Entry, tick: u64) -> Option<Entry> {
-        let deadline = entry.deadline;
+        let gone = entry.useless().at_millis();
         let place = self
             .entries
             .entry(hash, |kept| *kept.key == *key, |kept| kept.hash);
@@ -88,7 +122,6 @@ impl Shard {
         };
         // A ticket that lags behind is put right when it comes to the front; one that is ahead of its
         // entry would be too late.
-        let gone = deadline.at_millis();
         if gone < kept.gone_as_queued {
             kept.gone_as_queued = gone;
             self.by_deadline.push(Ticket { rank: gone, hash });
@@ -98,6 +131,48 @@ impl Shard {
         }
         self.tidy_queues();
         former
+    }
+
+    /// What keeps others from loading the key. One that is over is forgotten.
+    pub(super) fn hold(&mut self, hash: u64, key: &str, now_millis: u64) -> Option<Hold> {
+        if self.claims.is_empty() {
+            return None;
+        }
+        let hold = self.claims.find(hash, |claimed| *claimed.key == *key)?.hold;
+        let is_over = match hold {
+            Hold::Loading { over_value, .. } => {
+                let entry = self.find(hash, key).map(|kept| &kept.entry);
+                over_value && entry.is_none_or(|entry| entry.useless().has_passed(now_millis))
+            }
+            Hold::BackingOff { until } => until.has_passed(now_millis),
+        };
+        if is_over {
+            self.set_hold(hash, key, None);
+            return None;
+        }
+        Some(hold)
+    }
+
+    pub(super) fn set_hold(&mut self, hash: u64, key: &str, hold: Option<Hold>) {
+        if self.claims.is_empty() && hold.is_none() {
+            return;
+        }
+        let is_it = |claimed: &Claimed| *claimed.key == *key;
+        match (self.claims.entry(hash, is_it, |claimed| claimed.hash), hold) {
+            (Place::Occupied(place), Some(hold)) => place.into_mut().hold = hold,
+            (Place::Occupied(place), None) => {
+                place.remove();
+            }
+            (Place::Vacant(place), Some(hold)) => {
+                let key = key.into();
+                place.insert(Claimed { key, hash, hold });
+            }
+            (Place::Vacant(_), None) => {}
+        }
+    }
+
+    pub(super) fn claimed_keys(&self) -> impl Iterator<Item = &Box<str>> {
+        self.claims.iter().map(|claimed| &claimed.key)
     }
 
     pub(super) fn remove(&mut self, hash: u64, key: &str) -> Option<Kept> {
@@ -142,7 +217,7 @@ impl Shard {
             let Some(kept) = entries.find_mut(ticket.hash, expects(ticket)) else {
                 return Verdict::Stale;
             };
-            let deadline = kept.entry.deadline;
+            let deadline = kept.entry.useless();
             kept.gone_as_queued = deadline.at_millis();
             match deadline {
                 Deadline::NEVER => Verdict::Stale,
@@ -171,6 +246,10 @@ impl Shard {
         if self.entries.capacity() > SPARSE * entries {
             self.entries.shrink_to(2 * entries, |kept| kept.hash);
         }
+        let claims = self.claims.len().max(16);
+        if self.claims.capacity() > SPARSE * claims {
+            self.claims.shrink_to(2 * claims, |claimed| claimed.hash);
+        }
         self.tidy_queues();
     }
 
@@ -187,7 +266,7 @@ impl Shard {
         }
         if self.by_deadline.is_untidy(entries) {
             self.by_deadline = Queue::of(self.entries.iter_mut().filter_map(|kept| {
-                kept.gone_as_queued = kept.entry.deadline.at_millis();
+                kept.gone_as_queued = kept.entry.useless().at_millis();
                 let (rank, hash) = (kept.gone_as_queued, kept.hash);
                 (rank != NO_RANK).then_some(Ticket { rank, hash })
             }));
@@ -284,10 +363,8 @@ mod tests {
             match step {
                 Step::Put { key, lifetime } => {
                     let deadline = lifetime.map(|lifetime| now + lifetime);
-                    let entry = Entry {
-                        value: Value::new(Bytes::new()),
-                        deadline: deadline.map_or(Deadline::NEVER, Deadline::at),
-                    };
+                    let deadline = deadline.map_or(Deadline::NEVER, Deadline::at);
+                    let entry = Entry::new(Value::new(Bytes::new()), deadline);
                     let former = shard.put(hash(key), &key.to_string(), entry, tick);
                     let at = list.iter().position(|listed| listed.key == key);
                     assert_eq!(former.is_some(), at.is_some());
@@ -403,10 +480,7 @@ mod tests {
     fn tickets_of_what_is_gone_are_forgotten_with_it() {
         let mut shard = Shard::default();
         for tick in 0..10_000 {
-            let entry = Entry {
-                value: Value::new(Bytes::new()),
-                deadline: Deadline::at(tick + 1),
-            };
+            let entry = Entry::new(Value::new(Bytes::new()), Deadline::at(tick + 1));
             shard.put(tick, &tick.to_string(), entry, tick);
         }
         for key in 0..10_000 {

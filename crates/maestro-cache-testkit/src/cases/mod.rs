@@ -9,6 +9,7 @@ pub mod atomic;
 pub mod batches;
 pub mod bytes;
 pub mod cancellation;
+pub mod claims;
 pub mod clear;
 pub mod close;
 pub mod codecs;
@@ -244,6 +245,24 @@ macro_rules! __for_each_case {
                 every_caller_gets_the_answer_to_its_own_question
                 readers_never_see_a_torn_value
                 what_is_handed_over_arrives_exactly_once
+            }
+            claims {
+                one_of_many_claims_is_granted
+                a_published_value_is_a_value_and_ends_the_claim
+                a_released_claim_leaves_nothing
+                a_claim_is_unseen_by_every_operation
+                every_change_of_the_key_ends_a_claim
+                every_change_of_the_key_ends_a_claim_over_a_stale_value
+                what_becomes_of_other_keys_ends_no_claim
+                a_value_is_live_first_and_stale_afterwards
+                a_stale_value_is_unseen_by_every_operation
+                a_live_value_of_a_load_is_a_value_for_every_operation
+                a_claim_over_a_stale_value_leaves_it_to_be_served
+                a_claim_ends_with_the_stale_value_under_it
+                after_a_failed_load_a_stale_value_is_left_alone_for_a_while
+                a_live_value_may_be_claimed_early
+                a_value_that_cannot_be_read_is_claimed_as_it_was_seen
+                what_is_published_for_good_is_never_stale
             }
             cancellation {
                 nothing_happens_before_the_first_poll

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use maestro_cache_core::{
-    Bytes, CacheBackend, CacheFuture, CallContext, ErrorKind, Expiry, Pattern, SetWhen, TimeToLive,
-    Value,
+    Bytes, CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, ErrorKind, Expiry, Flights,
+    Keeping, LoadToken, LookFor, Lookup, Pattern, SetWhen, TimeToLive, Value,
 };
 use maestro_cache_testkit::{Fixture, ModelBackend};
 
@@ -332,6 +333,65 @@ impl CacheBackend for Twisted {
             let removed = self.inner.clear(context, &pattern).await?;
             Ok(removed + u64::from(self.is(Twist::ClearCountsOneMore)))
         })
+    }
+
+    fn flights(&self) -> &Flights {
+        self.inner.flights()
+    }
+
+    fn claim_life(&self) -> Option<Duration> {
+        self.inner.claim_life()
+    }
+
+    fn look_up<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Lookup> {
+        self.inner.look_up(context, self.key(key), look_for)
+    }
+
+    fn claim<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        over: ClaimOver,
+    ) -> CacheFuture<'a, Claim> {
+        self.inner.claim(context, self.key(key), token, over)
+    }
+
+    fn renew<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+    ) -> CacheFuture<'a, bool> {
+        self.inner.renew(context, self.key(key), token)
+    }
+
+    fn publish<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        value: Bytes,
+        keeping: Keeping,
+    ) -> CacheFuture<'a, bool> {
+        self.inner
+            .publish(context, self.key(key), token, value, keeping)
+    }
+
+    fn release<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        back_off_millis: Option<NonZeroU64>,
+    ) -> CacheFuture<'a, bool> {
+        self.inner
+            .release(context, self.key(key), token, back_off_millis)
     }
 
     fn ping(&self, context: CallContext) -> CacheFuture<'_, ()> {

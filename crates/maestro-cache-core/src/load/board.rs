@@ -1,0 +1,216 @@
+//! Who finds no value: joining the load of somebody else, or becoming the one who loads.
+
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::call::{Call, Sight};
+use super::error::LoadError;
+use super::flight::{Boarding, FlightId, Landing, Leader, Moment, Told};
+use super::lead::{Condition, Departure, lead};
+use super::led::{Led, Waiting};
+use super::loader::Loader;
+use super::nesting::loads_under_way;
+use crate::{ClaimOver, Error, ErrorKind, Lookup, Result};
+
+/// Loads the value, or gets it from whoever does, in the time that the policy gives it.
+pub(super) async fn load<L: Loader>(
+    call: Call<L>,
+    since: Moment,
+    found: Result<Lookup>,
+) -> Result<L::Value, LoadError> {
+    let policy = call.terms.policy;
+    policy.check()?;
+    policy.ttl.resolve(call.terms.default_expiry)?;
+    if let Err(error) = &found
+        && error.kind() == ErrorKind::InvalidKey
+    {
+        return Err(error.clone().into());
+    }
+    let has_timer =
+        policy.timeout.is_some() || (policy.soft_timeout.is_some() && call.detach.is_some());
+    if has_timer && Handle::try_current().is_err() {
+        return Err(no_timer().into());
+    }
+    let Some(after) = policy.timeout else {
+        return board(call, since, found).await;
+    };
+    timeout(after, board(call, since, found))
+        .await
+        .unwrap_or(Err(LoadError::TimedOut))
+}
+
+fn no_timer() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "a time-out needs Tokio's runtime; load from within one, or leave the time-out out",
+    )
+}
+
+async fn board<L: Loader>(
+    call: Call<L>,
+    mut since: Moment,
+    mut found: Result<Lookup>,
+) -> Result<L::Value, LoadError> {
+    let inside = loads_under_way();
+    let mut budget = call.terms.budget();
+    let mut doubted = None;
+    loop {
+        let sight = match found {
+            Ok(Lookup::Fresh { value, age }) => match call.terms.decode(value.bytes()) {
+                Some(value) => {
+                    if age.is_some() {
+                        refresh(call, since, &inside, Sight::missing(None), OverLive::Yes);
+                    }
+                    return Ok(value);
+                }
+                None => Sight::unreadable(value),
+            },
+            Ok(Lookup::Stale {
+                value,
+                stale_for,
+                held,
+            }) => Sight::stale(value, stale_for, held),
+            Ok(Lookup::Missing { held }) => Sight::missing(held),
+            Err(error) => {
+                call.terms.note("looked it up", &error);
+                Sight::IN_TROUBLE
+            }
+        };
+        if call.detach.is_some()
+            && let Some(value) = call.terms.while_revalidating(sight.old.as_ref())
+        {
+            if !sight.is_held() {
+                refresh(call, since, &inside, sight, OverLive::No);
+            }
+            return Ok(value);
+        }
+        if sight.is_backing_off()
+            && let Some(value) = call.terms.instead_of_error(sight.old.as_ref())
+        {
+            return Ok(value);
+        }
+        let evidence = sight.evidence(doubted);
+        let flights = call.terms.flights();
+        let waiter = match flights.board(&call.terms.home.key, since, evidence, &inside) {
+            Boarding::Circular => return Err(LoadError::Circular),
+            Boarding::Doubt(token) => {
+                doubted = Some(token);
+                found = call.terms.look_up(&mut budget).await;
+                continue;
+            }
+            Boarding::Lead(leader) => {
+                let departure = departure(&call, leader, sight, OverLive::No);
+                return depart(call, departure).await;
+            }
+            Boarding::Wait(waiter) => waiter,
+        };
+        let waiting = Waiting::new(waiter, call.terms.home.clone());
+        let told = match call.terms.after_soft_timeout(sight.old.as_ref()) {
+            Some((after, value)) if call.detach.is_some() => match timeout(after, waiting).await {
+                Ok(told) => told,
+                Err(_) => return Ok(value),
+            },
+            _ => waiting.await,
+        };
+        match told {
+            Told::Landed(Landing::Value(bytes)) => {
+                if let Some(value) = call.terms.decode(&bytes) {
+                    return Ok(value);
+                }
+                // Somebody loaded another type, or in another codec, under the same key.
+            }
+            Told::Landed(Landing::Unshared) => {}
+            Told::Landed(Landing::Failed(error)) => {
+                return call.terms.instead_of_error(sight.old.as_ref()).ok_or(error);
+            }
+            Told::TakeOver(leader) => {
+                let departure = departure(&call, leader, sight, OverLive::No);
+                return depart(call, departure).await;
+            }
+        }
+        // What that load stored may be of use; if not, this call has a turn of its own.
+        since = call.terms.flights().now();
+        doubted = None;
+        budget = call.terms.budget();
+        found = call.terms.look_up(&mut budget).await;
+    }
+}
+
+/// Whether a live value is to be loaded again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OverLive {
+    Yes,
+    No,
+}
+
+fn departure<L: Loader>(
+    call: &Call<L>,
+    leader: Leader,
+    sight: Sight,
+    over_live: OverLive,
+) -> Departure {
+    let cache = if sight.is_in_trouble() {
+        Condition::InTrouble
+    } else {
+        Condition::Fine
+    };
+    let over = match (sight.unreadable, over_live) {
+        (Some(bytes), _) => ClaimOver::Unreadable(bytes),
+        (None, OverLive::Yes) => ClaimOver::Live,
+        (None, OverLive::No) => ClaimOver::Gap,
+    };
+    Departure {
+        led: Led::new(leader, call.terms.home.clone()),
+        over,
+        old: sight.old,
+        cache,
+    }
+}
+
+/// Has the value loaded in the background, unless somebody is at it already.
+fn refresh<L: Loader>(
+    call: Call<L>,
+    since: Moment,
+    inside: &[FlightId],
+    sight: Sight,
+    over_live: OverLive,
+) {
+    let Some(detach) = call.detach else {
+        return;
+    };
+    let evidence = sight.evidence(None);
+    let flights = call.terms.flights();
+    match flights.board(&call.terms.home.key, since, evidence, inside) {
+        Boarding::Lead(leader) => {
+            let departure = departure(&call, leader, sight, over_live);
+            // Without a runtime there is no background, and whoever finds nothing will load.
+            drop(detach(call, departure));
+        }
+        Boarding::Wait(waiter) => drop(Waiting::new(waiter, call.terms.home.clone())),
+        Boarding::Doubt(_) | Boarding::Circular => {}
+    }
+}
+
+/// Loads the value: here, or in the background where the caller has an old one and does not want to
+/// wait for long.
+async fn depart<L: Loader>(call: Call<L>, departure: Departure) -> Result<L::Value, LoadError> {
+    let old = departure.old.clone();
+    let soft = call.terms.after_soft_timeout(old.as_ref());
+    let (Some((after, value)), Some(detach), Some(waiting)) =
+        (soft, call.detach, departure.waiting())
+    else {
+        return lead(call, departure).await;
+    };
+    let codec = call.terms.codec;
+    let instead_of_error = call.terms.instead_of_error(old.as_ref());
+    if let Some((call, departure)) = detach(call, departure) {
+        drop(waiting);
+        return lead(call, departure).await;
+    }
+    match timeout(after, waiting).await {
+        Ok(Told::Landed(Landing::Value(bytes))) => Ok(codec.decode(&bytes).unwrap_or(value)),
+        Ok(Told::Landed(Landing::Failed(error))) => instead_of_error.ok_or(error),
+        // Late, or the runtime is about to end: there is something to be served.
+        Ok(Told::Landed(Landing::Unshared) | Told::TakeOver(_)) | Err(_) => Ok(value),
+    }
+}

@@ -1,0 +1,189 @@
+//! A call that found no value: what it needs to go on, if need be without its caller.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::budget::Budget;
+use super::flight::{Evidence, Flights};
+use super::lead::Departure;
+use super::led::Home;
+use super::loader::Loader;
+use super::policy::LoadPolicy;
+use crate::cache::Cache;
+use crate::{CacheBackend, Codec, Error, Expiry, Held, Lookup, Result, Value};
+
+pub(super) struct Call<L: Loader> {
+    pub(super) loader: L,
+    pub(super) terms: Terms<L::Value>,
+    pub(super) detach: Option<Detach<L>>,
+}
+
+/// All of a call but its loader.
+pub(super) struct Terms<T> {
+    pub(super) policy: LoadPolicy,
+    pub(super) is_negative: Option<fn(&T) -> bool>,
+    pub(super) home: Home,
+    pub(super) codec: Codec,
+    pub(super) default_expiry: Expiry,
+}
+
+/// Lets a load go on in the background. Gives everything back where there is no runtime to do it.
+pub(super) type Detach<L> = fn(Call<L>, Departure) -> Option<(Call<L>, Departure)>;
+
+/// A value that was live before.
+#[derive(Clone)]
+pub(super) struct Old {
+    pub(super) bytes: Bytes,
+    pub(super) stale_for: Duration,
+}
+
+impl<T: serde::de::DeserializeOwned> Terms<T> {
+    pub(super) fn new(
+        cache: &Cache,
+        key: &str,
+        policy: LoadPolicy,
+        is_negative: Option<fn(&T) -> bool>,
+    ) -> Self {
+        let shared = cache.shared();
+        Self {
+            policy,
+            is_negative,
+            home: Home {
+                backend: Arc::clone(shared.backend()),
+                key: [cache.key_prefix(), key].concat().into(),
+                timeout: cache.timeout(),
+            },
+            codec: cache.codec(),
+            default_expiry: cache.default_expiry(),
+        }
+    }
+
+    pub(super) fn backend(&self) -> &dyn CacheBackend {
+        &*self.home.backend
+    }
+
+    pub(super) fn flights(&self) -> &Flights {
+        self.backend().flights()
+    }
+
+    pub(super) fn budget(&self) -> Budget {
+        Budget::new(self.home.timeout)
+    }
+
+    pub(super) async fn look_up(&self, budget: &mut Budget) -> Result<Lookup> {
+        let look_for = self.policy.look_for();
+        let ask = |context| self.backend().look_up(context, &self.home.key, look_for);
+        match budget.spend(ask).await? {
+            // Whether to load it again early, chance has decided once for this call.
+            Lookup::Fresh { value, .. } => Ok(Lookup::Fresh { value, age: None }),
+            found => Ok(found),
+        }
+    }
+
+    pub(super) fn decode(&self, bytes: &Bytes) -> Option<T> {
+        self.codec.decode(bytes).ok()
+    }
+
+    /// The old value, if it is not too old to be served while another one is loaded.
+    pub(super) fn while_revalidating(&self, old: Option<&Old>) -> Option<T> {
+        self.serve(old, self.policy.while_revalidating)
+    }
+
+    /// The old value, if it is not too old to be served in place of an error.
+    pub(super) fn instead_of_error(&self, old: Option<&Old>) -> Option<T> {
+        self.serve(old, self.policy.if_error.within)
+    }
+
+    /// How long to wait for a new value, and the old one, if that may be served afterwards.
+    pub(super) fn after_soft_timeout(&self, old: Option<&Old>) -> Option<(Duration, T)> {
+        let after = self.policy.soft_timeout?;
+        Some((after, self.serve(old, self.policy.stale_window())?))
+    }
+
+    fn serve(&self, old: Option<&Old>, within: Duration) -> Option<T> {
+        let old = old.filter(|old| old.stale_for < within)?;
+        self.decode(&old.bytes)
+    }
+
+    /// Tells of trouble with the cache, which the caller does not see.
+    pub(super) fn note(&self, while_it: &'static str, error: &Error) {
+        self.flights().counts().note_trouble();
+        tracing::debug!(
+            target: "maestro_cache",
+            backend = self.backend().name(),
+            kind = ?error.kind(),
+            "the cache was of no help while it {while_it}; the value is loaded all the same"
+        );
+    }
+}
+
+/// What a lookup told of a key that has no live value.
+pub(super) struct Sight {
+    /// The value could not be read, and is to be replaced.
+    pub(super) unreadable: Option<Bytes>,
+    pub(super) old: Option<Old>,
+    /// None if the key could not be looked up.
+    pub(super) held: Option<Option<Held>>,
+}
+
+impl Sight {
+    pub(super) const IN_TROUBLE: Self = Self {
+        unreadable: None,
+        old: None,
+        held: None,
+    };
+
+    pub(super) fn unreadable(value: Value) -> Self {
+        Self {
+            unreadable: Some(value.into_bytes()),
+            old: None,
+            held: Some(None),
+        }
+    }
+
+    pub(super) fn missing(held: Option<Held>) -> Self {
+        Self {
+            unreadable: None,
+            old: None,
+            held: Some(held),
+        }
+    }
+
+    pub(super) fn stale(value: Value, stale_for: Duration, held: Option<Held>) -> Self {
+        Self {
+            unreadable: None,
+            old: Some(Old {
+                bytes: value.into_bytes(),
+                stale_for,
+            }),
+            held: Some(held),
+        }
+    }
+
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.held.is_none()
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.held, Some(Some(_)))
+    }
+
+    pub(super) fn is_backing_off(&self) -> bool {
+        matches!(self.held, Some(Some(Held::BackingOff)))
+    }
+
+    pub(super) fn evidence(&self, doubted: Option<crate::LoadToken>) -> Evidence {
+        match self.held {
+            None => Evidence::None,
+            Some(held) => Evidence::Seen {
+                token: match held {
+                    Some(Held::Loading(token)) => Some(token),
+                    Some(Held::BackingOff) | None => None,
+                },
+                doubted,
+            },
+        }
+    }
+}

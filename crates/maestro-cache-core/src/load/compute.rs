@@ -1,0 +1,264 @@
+//! `get_or_compute`: what a caller writes, and the way of a hit.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use super::board::load;
+use super::call::{Call, Detach, Terms};
+use super::counts::LoadCounts;
+use super::error::LoadError;
+use super::flight::Moment;
+use super::lead;
+use super::loader::Loader;
+use super::policy::{LoadPolicy, RefreshEarly, StaleIfError};
+use crate::cache::{Cache, Running, Started};
+use crate::{Lookup, Operation, Result, Ttl};
+
+impl Cache {
+    /// The value of the key, and where there is none, the one that `loader` computes, which is then
+    /// stored.
+    ///
+    /// However many ask at the same time, in this process or in others, the value is computed once,
+    /// and all of them get it. The loader runs within the call of one of them, so it may borrow; if
+    /// that call is dropped, another one goes on with its own loader. What is written or removed while the value
+    /// is computed wins: those who asked get the loaded value, and the cache does not keep it. An error
+    /// of the loader goes to all who wait, and is not stored.
+    ///
+    /// Nothing that is wrong with the cache is in the way of a value: if it cannot be asked, the
+    /// loader runs, still once for all who ask in this process at the same time. A stored value that
+    /// is not a `T` counts as none, and is replaced.
+    ///
+    /// What the loader returns says how long it is kept, by [`ttl`](GetOrCompute::ttl) here, by
+    /// a [`Load`](crate::Load) that it returns, or by the handle. `docs/loads.md` tells which
+    /// [policy](LoadPolicy) answers what.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), maestro_cache_core::LoadError> {
+    /// # let cache = maestro_cache_core::Cache::new(maestro_cache_testkit::ModelBackend::new());
+    /// use std::time::Duration;
+    ///
+    /// async fn name_of(id: u64) -> std::io::Result<String> {
+    ///     Ok(format!("the name of {id}, from the database"))
+    /// }
+    ///
+    /// let name = cache
+    ///     .get_or_compute("user:7:name", || name_of(7))
+    ///     .ttl(Duration::from_secs(60))
+    ///     .await?;
+    /// assert_eq!(cache.get("user:7:name").await?, Some(name));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Loader`] with the loader's own error, [`LoadError::Panicked`] if the loader panicked
+    /// for another caller, [`LoadError::TimedOut`] if there is a [`timeout`](GetOrCompute::timeout),
+    /// [`LoadError::Circular`] for a loader that asks for the value that it loads, and
+    /// [`LoadError::Cache`] for an empty key or a policy that cannot be.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the loader reaches its caller. The key can be loaded again at once.
+    ///
+    /// # Cancellation
+    ///
+    /// A call that is dropped leaves its load to another one that waits; without one, nothing is left of
+    /// it.
+    pub fn get_or_compute<'a, L: Loader>(&'a self, key: &'a str, loader: L) -> GetOrCompute<'a, L> {
+        GetOrCompute {
+            cache: self,
+            key,
+            loader,
+            policy: self.load_policy(),
+            is_negative: None,
+            detach: None,
+        }
+    }
+
+    /// What became of the loads of this process, over the backend of this handle.
+    pub fn load_counts(&self) -> LoadCounts {
+        self.shared().backend().flights().counts().read()
+    }
+}
+
+/// A call of [`Cache::get_or_compute`], which does nothing until it is awaited.
+#[must_use = "nothing is looked up until it is awaited"]
+#[allow(missing_debug_implementations)] // The loader has none.
+pub struct GetOrCompute<'a, L: Loader> {
+    cache: &'a Cache,
+    key: &'a str,
+    loader: L,
+    policy: LoadPolicy,
+    is_negative: Option<fn(&L::Value) -> bool>,
+    detach: Option<Detach<L>>,
+}
+
+impl<L: Loader> GetOrCompute<'_, L> {
+    /// Another policy than that of the handle.
+    pub fn policy(mut self, policy: LoadPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// As [`LoadPolicy::ttl`].
+    pub fn ttl(mut self, ttl: impl Into<Ttl>) -> Self {
+        self.policy = self.policy.ttl(ttl);
+        self
+    }
+
+    /// As [`LoadPolicy::jitter`].
+    pub fn jitter(mut self, at_most: Duration) -> Self {
+        self.policy = self.policy.jitter(at_most);
+        self
+    }
+
+    /// As [`LoadPolicy::stale_if_error`].
+    pub fn stale_if_error(mut self, stale: impl Into<StaleIfError>) -> Self {
+        self.policy = self.policy.stale_if_error(stale);
+        self
+    }
+
+    /// As [`LoadPolicy::timeout`].
+    pub fn timeout(mut self, after: Duration) -> Self {
+        self.policy = self.policy.timeout(after);
+        self
+    }
+
+    /// As [`LoadPolicy::wait_for_others`].
+    pub fn wait_for_others(mut self, at_most: Duration) -> Self {
+        self.policy = self.policy.wait_for_others(at_most);
+        self
+    }
+}
+
+impl<L: Loader<Value = Option<U>>, U> GetOrCompute<'_, L> {
+    /// As [`LoadPolicy::negative_ttl`].
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.policy = self.policy.negative_ttl(ttl);
+        self.is_negative = Some(Option::is_none);
+        self
+    }
+}
+
+/// What may go on without the caller, on Tokio's runtime: the loader borrows nothing.
+impl<L> GetOrCompute<'_, L>
+where
+    L: Loader + 'static,
+    L::Value: 'static,
+{
+    /// Lets the policy of the handle load in the background, where it asks for that.
+    pub fn in_background(mut self) -> Self {
+        self.detach = Some(lead::detach);
+        self
+    }
+
+    /// As [`LoadPolicy::stale_while_revalidate`].
+    pub fn stale_while_revalidate(mut self, stale: Duration) -> Self {
+        self.policy = self.policy.stale_while_revalidate(stale);
+        self.in_background()
+    }
+
+    /// As [`LoadPolicy::soft_timeout`].
+    pub fn soft_timeout(mut self, after: Duration) -> Self {
+        self.policy = self.policy.soft_timeout(after);
+        self.in_background()
+    }
+
+    /// As [`LoadPolicy::refresh_early`].
+    pub fn refresh_early(mut self, refresh: RefreshEarly) -> Self {
+        self.policy = self.policy.refresh_early(refresh);
+        self.in_background()
+    }
+}
+
+impl<'a, L: Loader + 'a> IntoFuture for GetOrCompute<'a, L> {
+    type Output = Result<L::Value, LoadError>;
+    type IntoFuture = Computing<'a, L>;
+
+    fn into_future(self) -> Computing<'a, L> {
+        Computing(State::Begun(Some(self)))
+    }
+}
+
+/// A [`GetOrCompute`] on its way.
+#[must_use = "a future does nothing until it is awaited"]
+#[allow(missing_debug_implementations)] // The loader has none.
+pub struct Computing<'a, L: Loader>(State<'a, L>);
+
+type Finish = fn(Lookup) -> Result<Lookup>;
+type Loading<'a, T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send + 'a>>;
+
+enum State<'a, L: Loader> {
+    Begun(Option<GetOrCompute<'a, L>>),
+    LookingUp(
+        Option<GetOrCompute<'a, L>>,
+        Moment,
+        Running<'a, Lookup, Finish>,
+    ),
+    Loading(Loading<'a, L::Value>),
+}
+
+// Nothing is pinned in place: the call is only moved out, and the rest is `Unpin`.
+impl<L: Loader> Unpin for Computing<'_, L> {}
+
+impl<'a, L: Loader + 'a> Future for Computing<'a, L> {
+    type Output = Result<L::Value, LoadError>;
+
+    #[allow(clippy::panic)] // Only for a caller who polls on after it was ready.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let (call, since, found) = match &mut self.0 {
+                State::Begun(call) => {
+                    let Some(call) = call.take() else {
+                        panic!("a load was polled after completion");
+                    };
+                    let shared = call.cache.shared();
+                    let since = shared.backend().flights().now();
+                    let look_for = call.policy.look_for();
+                    let started = shared.start(
+                        Operation::GetOrCompute,
+                        Some(call.key),
+                        |backend, context, key| backend.look_up(context, key, look_for),
+                        Ok as Finish,
+                    );
+                    match started {
+                        Started::Done(found) => (call, since, found),
+                        Started::Running(running) => {
+                            self.0 = State::LookingUp(Some(call), since, running);
+                            continue;
+                        }
+                    }
+                }
+                State::LookingUp(call, since, running) => {
+                    let found = ready!(Pin::new(running).poll(context));
+                    let Some(call) = call.take() else {
+                        panic!("a load was polled after completion");
+                    };
+                    (call, *since, found)
+                }
+                State::Loading(loading) => return loading.as_mut().poll(context),
+            };
+            // One that is due to be loaded again goes the long way too.
+            if let Ok(Lookup::Fresh { value, age }) = &found
+                && !age.is_some_and(|age| call.policy.is_due(age))
+                && let Ok(value) = call.cache.codec().decode(value.bytes())
+            {
+                self.0 = State::Begun(None);
+                return Poll::Ready(Ok(value));
+            }
+            let terms = Terms::new(call.cache, call.key, call.policy, call.is_negative);
+            let call = Call {
+                loader: call.loader,
+                terms,
+                detach: call.detach,
+            };
+            self.0 = State::Loading(Box::pin(load(call, since, found)));
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Whoever loads a value: claims its key, runs the loader, stores what it returns, and tells all who
+//! wait.
+
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::time::sleep;
+
+use super::budget::Budget;
+use super::call::{Call, Old, Terms};
+use super::error::LoadError;
+use super::flight::Landing;
+use super::led::{Led, Waiting};
+use super::loaded::{Load, Word};
+use super::loader::Loader;
+use super::nesting::Within;
+use crate::{Claim, ClaimOver, Expiry, Keeping, LoadToken, Lookup, Result, Ttl};
+
+/// How often a key is claimed anew whose value cannot be read and was replaced by another one like it.
+const MOST_UNREADABLE: u32 = 3;
+
+/// Before looking whether another process has loaded the value; twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// A load that can begin.
+pub(super) struct Departure {
+    pub(super) led: Led,
+    pub(super) over: ClaimOver,
+    pub(super) old: Option<Old>,
+    pub(super) cache: Condition,
+}
+
+/// Whether the cache could be asked when the value was looked up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    Fine,
+    InTrouble,
+}
+
+impl Departure {
+    pub(super) fn waiting(&self) -> Option<Waiting> {
+        self.led.waiting()
+    }
+}
+
+/// Lets a load go on in a task of its own.
+pub(super) fn detach<L>(call: Call<L>, departure: Departure) -> Option<(Call<L>, Departure)>
+where
+    L: Loader + 'static,
+    L::Value: 'static,
+{
+    let Ok(runtime) = Handle::try_current() else {
+        return Some((call, departure));
+    };
+    runtime.spawn(async move {
+        // Those who wait are told, and the value has been stored.
+        drop(lead(call, departure).await);
+    });
+    None
+}
+
+pub(super) async fn lead<L: Loader>(
+    call: Call<L>,
+    departure: Departure,
+) -> Result<L::Value, LoadError> {
+    let Departure {
+        mut led,
+        over,
+        old,
+        cache,
+    } = departure;
+    let Call { loader, terms, .. } = call;
+    let mut budget = terms.budget();
+    let claimed = match cache {
+        Condition::Fine => claim(&terms, &led, over, &mut budget).await,
+        Condition::InTrouble => Claimed::Not,
+    };
+    let token = match claimed {
+        Claimed::Under(token) => Some(token),
+        Claimed::Not => None,
+        Claimed::Found(value, bytes) => {
+            led.land(Landing::Value(bytes));
+            return Ok(value);
+        }
+        Claimed::BackingOff(old) => {
+            led.land(Landing::Unshared);
+            return Ok(old);
+        }
+    };
+    led.set_token(token);
+    led.begin();
+    terms.flights().counts().note_load();
+    let began = Instant::now();
+    let loaded = run(loader, &mut led, &terms, token).await;
+    let landed = Landed {
+        terms,
+        led,
+        token,
+        old,
+        took: began.elapsed(),
+        budget,
+    };
+    match loaded {
+        Ok(loaded) => landed.with(loaded).await,
+        Err(error) => landed.without(error).await,
+    }
+}
+
+/// What came of claiming a key.
+enum Claimed<T> {
+    Under(LoadToken),
+    /// The value is loaded all the same, and not stored.
+    Not,
+    /// It is there meanwhile.
+    Found(T, Bytes),
+    /// The source has failed a moment ago, and there is this to be served.
+    BackingOff(T),
+}
+
+/// Claims the key. Where another process has, this waits until it has loaded the value or is gone.
+async fn claim<T: serde::de::DeserializeOwned>(
+    terms: &Terms<T>,
+    led: &Led,
+    mut over: ClaimOver,
+    budget: &mut Budget,
+) -> Claimed<T> {
+    if let Some(token) = led.token() {
+        // Who led this load before had claimed the key, and this is the same load.
+        let ask = |context| terms.backend().renew(context, &terms.home.key, token);
+        if let Ok(true) = budget.spend(ask).await {
+            return Claimed::Under(token);
+        }
+    }
+    let token = LoadToken::new();
+    let mut unreadable = 0;
+    let began = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let ask = |context| {
+            let over = over.clone();
+            terms.backend().claim(context, &terms.home.key, token, over)
+        };
+        let found = match budget.spend(ask).await {
+            Ok(Claim::Granted) => return Claimed::Under(token),
+            Ok(Claim::Refused(found)) => found,
+            Err(error) => {
+                terms.note("claimed it", &error);
+                return Claimed::Not;
+            }
+        };
+        match found {
+            Lookup::Fresh { value, .. } => match terms.decode(value.bytes()) {
+                Some(decoded) => return Claimed::Found(decoded, value.into_bytes()),
+                None if unreadable == MOST_UNREADABLE => return Claimed::Not,
+                None => {
+                    unreadable += 1;
+                    over = ClaimOver::Unreadable(value.into_bytes());
+                    continue;
+                }
+            },
+            Lookup::Stale {
+                value,
+                stale_for,
+                held: Some(crate::Held::BackingOff),
+            } => {
+                let old = Old {
+                    bytes: value.into_bytes(),
+                    stale_for,
+                };
+                return match terms.instead_of_error(Some(&old)) {
+                    Some(value) => Claimed::BackingOff(value),
+                    None => Claimed::Not,
+                };
+            }
+            Lookup::Stale { .. } | Lookup::Missing { .. } => {}
+        }
+        if began.elapsed() >= terms.policy.wait_for_others || Handle::try_current().is_err() {
+            return Claimed::Not;
+        }
+        sleep(pause).await;
+        pause = LONGEST_PAUSE.min(2 * pause);
+        // To wait for others is part of loading. What the cache takes for it is not held against it.
+        *budget = terms.budget();
+    }
+}
+
+/// Runs the loader, and keeps the claim alive meanwhile.
+async fn run<L: Loader>(
+    loader: L,
+    led: &mut Led,
+    terms: &Terms<L::Value>,
+    token: Option<LoadToken>,
+) -> Result<Load<L::Value>, LoadError> {
+    let mut loading = Within::new(led.id(), loader.load());
+    let mut keeping_alive = pin!(keep_alive(terms, token));
+    poll_fn(|context| {
+        if let Poll::Ready(loaded) = led.run(|| loading.poll(context)) {
+            return Poll::Ready(loaded);
+        }
+        // It never ends by itself.
+        let _: Poll<()> = keeping_alive.as_mut().poll(context);
+        Poll::Pending
+    })
+    .await
+}
+
+/// Renews the claim three times as often as needed. Never ready.
+async fn keep_alive<T: serde::de::DeserializeOwned>(terms: &Terms<T>, token: Option<LoadToken>) {
+    let (Some(token), Some(life)) = (token, terms.backend().claim_life()) else {
+        return pending().await;
+    };
+    if Handle::try_current().is_err() {
+        return pending().await;
+    }
+    loop {
+        sleep(life / 3).await;
+        let ask = |context| terms.backend().renew(context, &terms.home.key, token);
+        // One that is broken stays broken. What went wrong otherwise may be well the next time.
+        if let Ok(false) = terms.budget().spend(ask).await {
+            return pending().await;
+        }
+    }
+}
+
+/// A loader that has returned.
+struct Landed<T> {
+    terms: Terms<T>,
+    led: Led,
+    token: Option<LoadToken>,
+    old: Option<Old>,
+    took: Duration,
+    budget: Budget,
+}
+
+impl<T: serde::Serialize + serde::de::DeserializeOwned> Landed<T> {
+    async fn with(mut self, loaded: Load<T>) -> Result<T, LoadError> {
+        match loaded.word.zero_keeps_nothing() {
+            Word::Store(value, ttl) => {
+                let ttl = ttl.or_else(|| self.ttl_if_negative(&value));
+                let landing = match self.terms.codec.encode(&value) {
+                    Ok(bytes) => {
+                        self.publish(bytes.clone(), ttl).await;
+                        Landing::Value(bytes)
+                    }
+                    Err(error) => {
+                        self.terms.note("encoded it", &error);
+                        self.release(None).await;
+                        Landing::Unshared
+                    }
+                };
+                self.led.land(landing);
+                Ok(value)
+            }
+            Word::Transient(value) => {
+                self.release(None).await;
+                let bytes = self.terms.codec.encode(&value);
+                self.led
+                    .land(bytes.map_or(Landing::Unshared, Landing::Value));
+                Ok(value)
+            }
+            Word::NotModified => {
+                let old = self.old.take();
+                let decoded = old.and_then(|old| Some((self.terms.decode(&old.bytes)?, old)));
+                match decoded {
+                    Some((value, old)) => {
+                        self.publish(old.bytes.clone(), None).await;
+                        self.led.land(Landing::Value(old.bytes));
+                        Ok(value)
+                    }
+                    None => self.without(LoadError::NothingToKeep).await,
+                }
+            }
+        }
+    }
+
+    async fn without(mut self, error: LoadError) -> Result<T, LoadError> {
+        self.terms.flights().counts().note_failure();
+        let value = self.terms.instead_of_error(self.old.as_ref());
+        let back_off = self.terms.policy.if_error.back_off;
+        let back_off = Expiry::after(back_off).ok().filter(|_| value.is_some());
+        let was_invalidated = self.release(back_off).await;
+        self.led.land(Landing::Failed(error.clone()));
+        // What was invalidated while this load ran is not served, however it failed.
+        value.filter(|_| !was_invalidated).ok_or(error)
+    }
+
+    fn ttl_if_negative(&self, value: &T) -> Option<Ttl> {
+        let is_negative = self.terms.is_negative?;
+        let ttl = self.terms.policy.negative_ttl?;
+        is_negative(value).then_some(Ttl::After(ttl))
+    }
+
+    /// Stores what was loaded, unless something came in between.
+    async fn publish(&mut self, value: Bytes, ttl: Option<Ttl>) {
+        let Some(token) = self.token.take() else {
+            return;
+        };
+        let keeping = match self.keeping(ttl) {
+            Ok(keeping) => keeping,
+            Err(error) => {
+                self.terms.note("was told how long to keep it", &error);
+                self.token = Some(token);
+                self.release(None).await;
+                return;
+            }
+        };
+        let home = &self.terms.home;
+        let ask = |context| {
+            home.backend
+                .publish(context, &home.key, token, value, keeping)
+        };
+        match self.budget.spend(ask).await {
+            Ok(true) => {}
+            Ok(false) => self.terms.flights().counts().note_not_kept(),
+            Err(error) => self.terms.note("stored it", &error),
+        }
+    }
+
+    fn keeping(&self, ttl: Option<Ttl>) -> Result<Keeping> {
+        let policy = &self.terms.policy;
+        let expiry = ttl.unwrap_or(policy.ttl);
+        let expiry = policy.jittered(expiry.resolve(self.terms.default_expiry)?);
+        let stale_millis = match Expiry::after(policy.stale_window()) {
+            Ok(Expiry::AfterMillis(millis)) => Some(millis),
+            _ => None,
+        };
+        Ok(Keeping {
+            expiry,
+            stale_millis,
+            cost: policy.refresh_early.map(|_| self.took),
+        })
+    }
+
+    /// Ends the claim. True if it was broken already.
+    async fn release(&mut self, back_off: Option<Expiry>) -> bool {
+        let Some(token) = self.token.take() else {
+            return false;
+        };
+        let back_off = match back_off {
+            Some(Expiry::AfterMillis(millis)) => Some(millis),
+            _ => None,
+        };
+        let home = &self.terms.home;
+        let ask = |context| home.backend.release(context, &home.key, token, back_off);
+        match self.budget.spend(ask).await {
+            Ok(held) => !held,
+            Err(error) => {
+                self.terms.note("released it", &error);
+                false
+            }
+        }
+    }
+}

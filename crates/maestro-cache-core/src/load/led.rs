@@ -1,0 +1,145 @@
+//! What becomes of a load when those who lead it or wait for it go away.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::error::LoadError;
+use super::flight::{FlightId, Landing, Leader, Told, Waiter};
+use crate::{CacheBackend, CallContext, LoadToken};
+
+/// Where the value of a load belongs.
+#[derive(Clone)]
+pub(super) struct Home {
+    pub(super) backend: Arc<dyn CacheBackend>,
+    /// With its prefix.
+    pub(super) key: Arc<str>,
+    pub(super) timeout: Duration,
+}
+
+impl Home {
+    /// Lets go of a claim whose load is over, without anybody who waits for it: at once where the backend
+    /// can do that, and otherwise as soon as it gets round to it. Should that fail, the claim ends by
+    /// itself.
+    fn let_go(&self, token: LoadToken) {
+        let context = CallContext::new(self.timeout);
+        let release = self.backend.release(context, &self.key, token, None);
+        if release.into_ready().is_ok() {
+            return;
+        }
+        if let Ok(runtime) = Handle::try_current() {
+            let home = self.clone();
+            runtime.spawn(async move {
+                let release = home.backend.release(context, &home.key, token, None);
+                let _ = release.await;
+            });
+        }
+    }
+}
+
+/// A load that is led here. Dropped, it goes on with one of those who wait, or is over.
+pub(super) struct Led {
+    leader: Option<Leader>,
+    home: Home,
+    /// The loader is being polled: whoever drops this now is a panic on its way.
+    is_polling: bool,
+}
+
+impl Led {
+    pub(super) fn new(leader: Leader, home: Home) -> Self {
+        Self {
+            leader: Some(leader),
+            home,
+            is_polling: false,
+        }
+    }
+
+    pub(super) fn id(&self) -> Option<FlightId> {
+        self.leader.as_ref().map(Leader::id)
+    }
+
+    pub(super) fn token(&self) -> Option<LoadToken> {
+        self.leader.as_ref().and_then(Leader::token)
+    }
+
+    pub(super) fn set_token(&self, token: Option<LoadToken>) {
+        if let Some(leader) = &self.leader {
+            leader.set_token(token);
+        }
+    }
+
+    pub(super) fn begin(&self) {
+        if let Some(leader) = &self.leader {
+            leader.begin();
+        }
+    }
+
+    pub(super) fn waiting(&self) -> Option<Waiting> {
+        let waiter = self.leader.as_ref()?.waiter();
+        Some(Waiting::new(waiter, self.home.clone()))
+    }
+
+    /// Runs what may panic on behalf of those who wait.
+    pub(super) fn run<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        self.is_polling = true;
+        let result = run();
+        self.is_polling = false;
+        result
+    }
+
+    pub(super) fn land(mut self, landing: Landing) {
+        if let Some(leader) = self.leader.take() {
+            leader.land(landing);
+        }
+    }
+}
+
+impl Drop for Led {
+    fn drop(&mut self) {
+        let Some(leader) = self.leader.take() else {
+            return;
+        };
+        let left = if self.is_polling {
+            let token = leader.token();
+            leader.land(Landing::Failed(LoadError::Panicked));
+            token
+        } else {
+            leader.leave()
+        };
+        if let Some(token) = left {
+            self.home.let_go(token);
+        }
+    }
+}
+
+/// The result of a load that is led elsewhere, or the load itself if nobody leads it any more.
+pub(super) struct Waiting {
+    waiter: Waiter,
+    home: Home,
+}
+
+impl Waiting {
+    pub(super) fn new(waiter: Waiter, home: Home) -> Self {
+        Self { waiter, home }
+    }
+}
+
+impl Future for Waiting {
+    type Output = Told;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Told> {
+        self.waiter.poll(context.waker())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(token) = self.waiter.leave() {
+            self.home.let_go(token);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Which loads the code that runs at present is part of: a loader that asks for its own value, directly
+//! or by way of another load, would wait for ever.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::flight::FlightId;
+
+thread_local! {
+    static UNDER_WAY: RefCell<Vec<FlightId>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The loads whose loaders the caller runs in, outermost first. What a loader spawns is not part of it.
+pub(super) fn loads_under_way() -> Vec<FlightId> {
+    UNDER_WAY.with_borrow(Clone::clone)
+}
+
+/// Runs something as part of a load.
+fn within<T>(id: FlightId, run: impl FnOnce() -> T) -> T {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            UNDER_WAY.with_borrow_mut(Vec::pop);
+        }
+    }
+    UNDER_WAY.with_borrow_mut(|loads| loads.push(id));
+    let _leave = Leave;
+    run()
+}
+
+/// A future that is part of a load whenever it is polled.
+pub(super) struct Within<F> {
+    id: Option<FlightId>,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Within<F> {
+    pub(super) fn new(id: Option<FlightId>, future: F) -> Self {
+        let future = Box::pin(future);
+        Self { id, future }
+    }
+
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
+        match self.id {
+            Some(id) => within(id, || self.future.as_mut().poll(context)),
+            None => self.future.as_mut().poll(context),
+        }
+    }
+}
