@@ -363,8 +363,10 @@ mod tests {
             match step {
                 Step::Put { key, lifetime } => {
                     let deadline = lifetime.map(|lifetime| now + lifetime);
-                    let deadline = deadline.map_or(Deadline::NEVER, Deadline::at);
-                    let entry = Entry::new(Value::new(Bytes::new()), deadline);
+                    let entry = Entry::new(
+                        Value::new(Bytes::new()),
+                        deadline.map_or(Deadline::NEVER, Deadline::at),
+                    );
                     let former = shard.put(hash(key), &key.to_string(), entry, tick);
                     let at = list.iter().position(|listed| listed.key == key);
                     assert_eq!(former.is_some(), at.is_some());
