@@ -18,6 +18,7 @@ pub mod counters;
 pub mod deadline;
 pub mod expiry;
 pub mod keys;
+pub mod loads;
 pub mod namespaces;
 pub mod nulls;
 pub mod shared;
@@ -263,6 +264,38 @@ macro_rules! __for_each_case {
                 a_live_value_may_be_claimed_early
                 a_value_that_cannot_be_read_is_claimed_as_it_was_seen
                 what_is_published_for_good_is_never_stale
+            }
+            loads {
+                what_is_missing_is_loaded_once_and_kept
+                what_is_there_is_not_loaded
+                a_loader_may_borrow
+                a_thousand_callers_are_one_load
+                an_error_goes_to_all_who_wait_and_is_not_kept
+                a_panic_reaches_its_caller_and_is_an_error_for_the_others
+                a_loader_that_panics_at_once_leaves_the_key_usable
+                whoever_waits_takes_over_from_a_caller_who_leaves
+                a_caller_who_leaves_alone_leaves_nothing
+                a_loader_that_asks_for_its_own_key_is_told
+                loaders_that_ask_for_each_others_keys_are_told
+                a_loader_may_ask_for_other_keys
+                what_is_changed_while_it_is_loaded_is_not_overwritten
+                who_asks_after_a_change_gets_nothing_from_before_it
+                a_load_takes_the_ttl_of_the_call_of_the_loader_or_of_the_handle
+                nothing_is_known_for_a_time_of_its_own
+                what_a_loader_calls_transient_is_not_kept
+                what_is_not_modified_is_kept_for_another_time
+                a_value_that_cannot_be_read_is_replaced
+                one_key_may_be_loaded_as_two_types
+                a_stale_value_is_served_while_one_caller_loads_it_anew
+                a_value_that_is_too_old_is_not_served
+                a_stale_value_is_served_in_place_of_an_error
+                what_was_invalidated_is_not_served_in_place_of_an_error
+                who_has_a_stale_value_waits_no_longer_than_it_likes
+                nobody_waits_longer_than_the_timeout
+                a_value_is_loaded_early_by_chance
+                a_load_that_cannot_be_is_an_error_that_says_so
+                a_closed_cache_is_not_in_the_way_of_a_value
+                a_load_does_nothing_before_it_is_polled
             }
             cancellation {
                 nothing_happens_before_the_first_poll

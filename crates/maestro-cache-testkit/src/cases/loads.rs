@@ -1,0 +1,675 @@
+//! Loads: one for all who ask, never stored over what came in between, old values where that is asked
+//! for.
+
+use std::future::IntoFuture;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use maestro_cache_core::{
+    Cache, ErrorKind, Load, LoadError, LoadPolicy, RefreshEarly, StaleIfError, TimeToLive, Ttl,
+};
+use tokio::sync::{Semaphore, watch};
+
+use super::{each_codec, until};
+use crate::Subject;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A source of values: what it returns, how often it was asked, and when it answers.
+struct Source {
+    value: AtomicU64,
+    asked: watch::Sender<u64>,
+    open: Semaphore,
+}
+
+impl Source {
+    /// One that answers at once.
+    fn open() -> Arc<Self> {
+        let source = Self::closed();
+        source.open.add_permits(Semaphore::MAX_PERMITS / 2);
+        source
+    }
+
+    /// One that answers nobody until it is let.
+    fn closed() -> Arc<Self> {
+        Arc::new(Self {
+            value: AtomicU64::new(1),
+            asked: watch::Sender::new(0),
+            open: Semaphore::new(0),
+        })
+    }
+
+    /// Answers so many.
+    fn answer(&self, count: usize) {
+        self.open.add_permits(count);
+    }
+
+    /// Reads, and only then takes its time: what it returns may be old by then.
+    async fn read(&self) -> io::Result<u64> {
+        let value = self.value.load(Ordering::SeqCst);
+        self.asked.send_modify(|asked| *asked += 1);
+        self.open.acquire().await.unwrap().forget();
+        Ok(value)
+    }
+
+    fn asked(&self) -> u64 {
+        *self.asked.borrow()
+    }
+
+    async fn was_asked(&self, times: u64) {
+        let mut asked = self.asked.subscribe();
+        asked.wait_for(|asked| *asked >= times).await.unwrap();
+    }
+}
+
+/// Somebody who asks, in a task.
+fn ask(cache: &Cache, source: &Arc<Source>) -> tokio::task::JoinHandle<Result<u64, LoadError>> {
+    let (cache, source) = (cache.clone(), Arc::clone(source));
+    tokio::spawn(async move { cache.get_or_compute("key", || source.read()).await })
+}
+
+/// A value that was loaded, is a minute old, and may be served for an hour yet.
+async fn stale(subject: &Subject, cache: &Cache, value: u64) {
+    cache
+        .get_or_compute("key", || async { Ok::<_, io::Error>(value) })
+        .ttl(MINUTE)
+        .stale_if_error(60 * MINUTE)
+        .await
+        .unwrap();
+    subject.advance(2 * MINUTE).await;
+}
+
+fn failing() -> io::Error {
+    io::Error::other("the source is down")
+}
+
+pub async fn what_is_missing_is_loaded_once_and_kept(subject: &Subject) {
+    each_codec(subject, async |cache| {
+        let source = Source::open();
+        for _ in 0..3 {
+            let value = cache.get_or_compute("key", || source.read()).await;
+            assert_eq!(value.unwrap(), 1);
+        }
+        assert_eq!(source.asked(), 1);
+        assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(1));
+    })
+    .await;
+}
+
+pub async fn what_is_there_is_not_loaded(subject: &Subject) {
+    let cache = subject.cache();
+    cache.set("key", &7).await.unwrap();
+    let source = Source::open();
+    let value = cache.get_or_compute("key", || source.read()).await;
+    assert_eq!((value.unwrap(), source.asked()), (7, 0));
+}
+
+pub async fn a_loader_may_borrow(subject: &Subject) {
+    let cache = subject.cache();
+    let name = String::from("Ada");
+    let length = cache
+        .get_or_compute("key", || async { Ok::<_, io::Error>(name.len()) })
+        .await;
+    assert_eq!((length.unwrap(), name.as_str()), (3, "Ada"));
+}
+
+pub async fn a_thousand_callers_are_one_load(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Source::closed();
+    let callers: Vec<_> = (0..1000).map(|_| ask(&cache, &source)).collect();
+    source.was_asked(1).await;
+    source.answer(1);
+    for value in join_all(callers).await {
+        assert_eq!(value.unwrap().unwrap(), 1);
+    }
+    assert_eq!(source.asked(), 1);
+}
+
+pub async fn an_error_goes_to_all_who_wait_and_is_not_kept(subject: &Subject) {
+    let cache = subject.cache();
+    let go = Arc::new(Semaphore::new(0));
+    let asked = Arc::new(AtomicU64::new(0));
+    let callers: Vec<_> = (0..20)
+        .map(|_| {
+            let (cache, go, asked) = (cache.clone(), Arc::clone(&go), Arc::clone(&asked));
+            tokio::spawn(async move {
+                let load = || async {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    go.acquire().await.unwrap().forget();
+                    Err::<u64, _>(failing())
+                };
+                cache.get_or_compute("key", load).await
+            })
+        })
+        .collect();
+    // All are there before the first one is answered; those who come later load anew.
+    until(async || cache.load_counts().loads == 1).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    go.add_permits(20);
+    for value in join_all(callers).await {
+        let error = value.unwrap().unwrap_err();
+        let source: &io::Error = error.downcast_ref().expect("the loader's own error");
+        assert_eq!(source.to_string(), "the source is down");
+        assert!(matches!(error, LoadError::Loader(_)));
+    }
+    assert!(asked.load(Ordering::SeqCst) < 20);
+    let source = Source::open();
+    let value = cache.get_or_compute("key", || source.read()).await;
+    assert_eq!(value.unwrap(), 1);
+}
+
+pub async fn a_panic_reaches_its_caller_and_is_an_error_for_the_others(subject: &Subject) {
+    let cache = subject.cache();
+    let go = Arc::new(Semaphore::new(0));
+    let panicking = {
+        let (cache, go) = (cache.clone(), Arc::clone(&go));
+        tokio::spawn(async move {
+            let load = || async {
+                go.acquire().await.unwrap().forget();
+                if go.available_permits() == 0 {
+                    panic!("on purpose");
+                }
+                Ok::<u64, io::Error>(0)
+            };
+            cache.get_or_compute("key", load).await
+        })
+    };
+    until(async || cache.load_counts().loads == 1).await;
+    let source = Source::open();
+    let waiting = cache.get_or_compute("key", || source.read()).into_future();
+    let mut waiting = pin!(waiting);
+    // It waits as soon as it has looked the key up.
+    let first = tokio::time::timeout(Duration::from_millis(100), &mut waiting).await;
+    go.add_permits(1);
+    assert!(panicking.await.unwrap_err().is_panic());
+    let waited = match first {
+        Err(_) => waiting.await,
+        Ok(early) => early,
+    };
+    assert!(matches!(waited, Err(LoadError::Panicked)), "{waited:?}");
+    assert_eq!(source.asked(), 0);
+    let value = cache.get_or_compute("key", || source.read()).await;
+    assert_eq!(value.unwrap(), 1);
+}
+
+pub async fn a_loader_that_panics_at_once_leaves_the_key_usable(subject: &Subject) {
+    let cache = subject.cache();
+    let panicking = cache.clone();
+    let load = async move {
+        let load = || -> std::future::Ready<io::Result<u64>> { panic!("on purpose") };
+        panicking.get_or_compute("key", load).await
+    };
+    assert!(tokio::spawn(load).await.unwrap_err().is_panic());
+    let source = Source::open();
+    let value = cache.get_or_compute("key", || source.read()).await;
+    assert_eq!(value.unwrap(), 1);
+}
+
+pub async fn whoever_waits_takes_over_from_a_caller_who_leaves(subject: &Subject) {
+    let cache = subject.cache();
+    let (first, second) = (Source::closed(), Source::closed());
+    let leaving = ask(&cache, &first);
+    first.was_asked(1).await;
+    let waiting = [ask(&cache, &second), ask(&cache, &second)];
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(second.asked(), 0, "they wait");
+    leaving.abort();
+    second.was_asked(1).await;
+    second.answer(1);
+    for value in join_all(waiting).await {
+        assert_eq!(value.unwrap().unwrap(), 1);
+    }
+    assert_eq!(second.asked(), 1);
+    assert_eq!(
+        cache.get::<u64>("key").await.unwrap(),
+        Some(1),
+        "it is kept"
+    );
+}
+
+pub async fn a_caller_who_leaves_alone_leaves_nothing(subject: &Subject) {
+    let cache = subject.cache();
+    for _ in 0..3 {
+        let source = Source::closed();
+        let leaving = ask(&cache, &source);
+        source.was_asked(1).await;
+        leaving.abort();
+        leaving.await.unwrap_err();
+    }
+    let source = Source::open();
+    let value = cache.get_or_compute("key", || source.read()).await;
+    assert_eq!(value.unwrap(), 1);
+    assert_eq!(
+        cache.get::<u64>("key").await.unwrap(),
+        Some(1),
+        "it is kept"
+    );
+}
+
+pub async fn a_loader_that_asks_for_its_own_key_is_told(subject: &Subject) {
+    let cache = subject.cache();
+    let nested = cache.get_or_compute("key", || async {
+        let inner = cache.get_or_compute("key", || async { Ok::<_, io::Error>(1) });
+        Ok::<_, io::Error>(matches!(inner.await, Err(LoadError::Circular)))
+    });
+    assert!(nested.await.unwrap());
+}
+
+pub async fn loaders_that_ask_for_each_others_keys_are_told(subject: &Subject) {
+    let cache = subject.cache();
+    let there = Arc::new(tokio::sync::Barrier::new(2));
+    let ask = |own: &'static str, other: &'static str| {
+        let (cache, there) = (cache.clone(), Arc::clone(&there));
+        tokio::spawn(async move {
+            let load = || async {
+                there.wait().await;
+                let inner = cache.get_or_compute(other, || async { Ok::<_, io::Error>(1) });
+                match inner.await {
+                    Ok(_) => Ok(0),
+                    Err(LoadError::Circular) => Ok(1),
+                    Err(error) => Err(error),
+                }
+            };
+            cache.get_or_compute(own, load).await
+        })
+    };
+    let (one, other) = tokio::join!(ask("a", "b"), ask("b", "a"));
+    let told = one.unwrap().unwrap() + other.unwrap().unwrap();
+    assert_eq!(
+        told, 1,
+        "one of them is told, and the other one has its value"
+    );
+}
+
+pub async fn a_loader_may_ask_for_other_keys(subject: &Subject) {
+    let cache = subject.cache();
+    let sum = cache.get_or_compute("sum", || async {
+        let one = cache.get_or_compute("one", || async { Ok::<_, io::Error>(1) });
+        let two = cache.get_or_compute("two", || async { Ok::<_, io::Error>(2) });
+        let (one, two) = tokio::try_join!(one.into_future(), two.into_future())?;
+        Ok::<_, LoadError>(one + two)
+    });
+    assert_eq!(sum.await.unwrap(), 3);
+}
+
+pub async fn what_is_changed_while_it_is_loaded_is_not_overwritten(subject: &Subject) {
+    let cache = subject.cache();
+    for how in 0..9 {
+        cache.delete("key").await.unwrap();
+        let source = Source::closed();
+        let asking = ask(&cache, &source);
+        source.was_asked(1).await;
+        match how {
+            0 => cache.set("key", &2).await.unwrap(),
+            1 => drop(cache.delete("key").await.unwrap()),
+            2 => drop(cache.clear("k*").await.unwrap()),
+            3 => drop(cache.take::<u64>("key").await.unwrap()),
+            4 => drop(cache.increment("key", 2).await.unwrap()),
+            5 => drop(cache.expire("key", MINUTE).await.unwrap()),
+            6 => drop(cache.add("key", &2).await.unwrap()),
+            7 => cache.set_many([("key", 2)]).await.unwrap(),
+            _ => drop(cache.clear_all().await.unwrap()),
+        }
+        let before = cache.get::<u64>("key").await.unwrap();
+        source.answer(1);
+        assert_eq!(
+            asking.await.unwrap().unwrap(),
+            1,
+            "the caller has its value"
+        );
+        assert_eq!(
+            cache.get::<u64>("key").await.unwrap(),
+            before,
+            "change {how}"
+        );
+    }
+    assert_eq!(cache.load_counts().not_kept, 9);
+}
+
+pub async fn who_asks_after_a_change_gets_nothing_from_before_it(subject: &Subject) {
+    let cache = subject.cache();
+    for round in 1..=20 {
+        let source = Source::closed();
+        source.value.store(round, Ordering::SeqCst);
+        let early = ask(&cache, &source);
+        source.was_asked(1).await;
+        let beside = ask(&cache, &source);
+        source.value.store(round + 100, Ordering::SeqCst);
+        cache.delete("key").await.unwrap();
+        let late = [ask(&cache, &source), ask(&cache, &source)];
+        source.was_asked(2).await;
+        source.answer(1000);
+        assert_eq!(early.await.unwrap().unwrap(), round);
+        let beside = beside.await.unwrap().unwrap();
+        assert!([round, round + 100].contains(&beside), "{beside}");
+        for late in join_all(late).await {
+            assert_eq!(late.unwrap().unwrap(), round + 100);
+        }
+        assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(round + 100));
+        cache.delete("key").await.unwrap();
+    }
+}
+
+pub async fn a_load_takes_the_ttl_of_the_call_of_the_loader_or_of_the_handle(subject: &Subject) {
+    let cache = subject.cache();
+    let left = async |key: &str| match cache.ttl(key).await.unwrap() {
+        TimeToLive::Left(left) => left,
+        other => panic!("{other:?}"),
+    };
+    let one = || async { Ok::<_, io::Error>(1) };
+    cache.get_or_compute("default", one).await.unwrap();
+    assert!(left("default").await > 59 * MINUTE);
+    cache.get_or_compute("call", one).ttl(MINUTE).await.unwrap();
+    assert!((MINUTE / 2..=MINUTE).contains(&left("call").await));
+    let said = || async { Ok::<_, io::Error>(Load::store(1).ttl(2 * MINUTE)) };
+    cache
+        .get_or_compute("loader", said)
+        .ttl(9 * MINUTE)
+        .await
+        .unwrap();
+    assert!((MINUTE..=2 * MINUTE).contains(&left("loader").await));
+    cache
+        .get_or_compute("never", one)
+        .ttl(Ttl::Never)
+        .await
+        .unwrap();
+    assert_eq!(cache.ttl("never").await.unwrap(), TimeToLive::NoExpiry);
+    let policy = LoadPolicy::new().ttl(3 * MINUTE);
+    let handle = cache.with_load_policy(policy);
+    handle.get_or_compute("handle", one).await.unwrap();
+    assert!((2 * MINUTE..=3 * MINUTE).contains(&left("handle").await));
+    for number in 0..20 {
+        let key = format!("jitter-{number}");
+        let load = cache.get_or_compute(&key, one).ttl(10 * MINUTE);
+        load.jitter(5 * MINUTE).await.unwrap();
+        assert!((4 * MINUTE..=10 * MINUTE).contains(&left(&key).await));
+    }
+}
+
+pub async fn nothing_is_known_for_a_time_of_its_own(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Source::open();
+    let find = async |is_there: bool| {
+        let load = || async {
+            let value = source.read().await?;
+            Ok::<_, io::Error>(is_there.then_some(value))
+        };
+        let value = cache.get_or_compute("key", load);
+        value.ttl(60 * MINUTE).negative_ttl(MINUTE).await.unwrap()
+    };
+    assert_eq!(find(false).await, None);
+    assert_eq!(find(true).await, None, "that there is nothing is known");
+    assert_eq!(source.asked(), 1);
+    assert!(matches!(
+        cache.ttl("key").await.unwrap(),
+        TimeToLive::Left(left) if left <= MINUTE
+    ));
+    subject.advance(MINUTE).await;
+    assert_eq!(find(true).await, Some(1));
+    assert!(matches!(
+        cache.ttl("key").await.unwrap(),
+        TimeToLive::Left(left) if left > 59 * MINUTE
+    ));
+}
+
+pub async fn what_a_loader_calls_transient_is_not_kept(subject: &Subject) {
+    let cache = subject.cache();
+    for load in [Load::transient(7), Load::store(7).ttl(Duration::ZERO)] {
+        let value = cache.get_or_compute("key", || async { Ok::<_, io::Error>(load.clone()) });
+        assert_eq!(value.await.unwrap(), 7);
+        assert!(!cache.exists("key").await.unwrap());
+    }
+    let source = Source::open();
+    let value = cache.get_or_compute("key", || source.read()).await;
+    assert_eq!(value.unwrap(), 1, "nobody is in the way");
+    assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(1));
+}
+
+pub async fn what_is_not_modified_is_kept_for_another_time(subject: &Subject) {
+    let cache = subject.cache();
+    stale(subject, &cache, 7).await;
+    let same = || async { Ok::<_, io::Error>(Load::<u64>::not_modified()) };
+    let call = || {
+        cache
+            .get_or_compute("key", same)
+            .stale_if_error(60 * MINUTE)
+            .ttl(MINUTE)
+    };
+    assert_eq!(call().await.unwrap(), 7);
+    assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(7));
+    cache.delete("key").await.unwrap();
+    assert!(matches!(call().await, Err(LoadError::NothingToKeep)));
+}
+
+pub async fn a_value_that_cannot_be_read_is_replaced(subject: &Subject) {
+    each_codec(subject, async |cache| {
+        cache
+            .set_bytes("key", "{no value of any codec")
+            .await
+            .unwrap();
+        let source = Source::open();
+        let callers = (0..5).map(|_| cache.get_or_compute("key", || source.read()).into_future());
+        for value in join_all(callers).await {
+            assert_eq!(value.unwrap(), 1);
+        }
+        assert_eq!(source.asked(), 1);
+        assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(1));
+    })
+    .await;
+}
+
+pub async fn one_key_may_be_loaded_as_two_types(subject: &Subject) {
+    let cache = subject.cache();
+    for _ in 0..10 {
+        let text = cache.get_or_compute("key", || async {
+            tokio::task::yield_now().await;
+            Ok::<_, io::Error>("text".to_owned())
+        });
+        let number = cache.get_or_compute("key", || async {
+            tokio::task::yield_now().await;
+            Ok::<_, io::Error>(7_u64)
+        });
+        let (text, number) = tokio::join!(text.into_future(), number.into_future());
+        assert_eq!((text.unwrap().as_str(), number.unwrap()), ("text", 7));
+    }
+}
+
+pub async fn a_stale_value_is_served_while_one_caller_loads_it_anew(subject: &Subject) {
+    let cache = subject.cache();
+    stale(subject, &cache, 7).await;
+    let source = Source::closed();
+    source.value.store(8, Ordering::SeqCst);
+    let get = || {
+        let source = Arc::clone(&source);
+        cache
+            .get_or_compute("key", move || async move { source.read().await })
+            .stale_while_revalidate(60 * MINUTE)
+    };
+    for _ in 0..20 {
+        assert_eq!(get().await.unwrap(), 7, "at once");
+    }
+    source.was_asked(1).await;
+    assert_eq!(get().await.unwrap(), 7);
+    source.answer(1);
+    until(async || get().await.unwrap() == 8).await;
+    assert_eq!(source.asked(), 1);
+}
+
+pub async fn a_value_that_is_too_old_is_not_served(subject: &Subject) {
+    let cache = subject.cache();
+    stale(subject, &cache, 7).await;
+    let load = || async { Ok::<_, io::Error>(8) };
+    let value = cache
+        .get_or_compute("key", load)
+        .stale_while_revalidate(Duration::from_secs(30))
+        .await;
+    assert_eq!(value.unwrap(), 8);
+    stale(subject, &cache, 9).await;
+    let fail = || async { Err::<u64, _>(failing()) };
+    let value = cache.get_or_compute("other", fail).stale_if_error(MINUTE);
+    assert!(value.await.is_err());
+}
+
+pub async fn a_stale_value_is_served_in_place_of_an_error(subject: &Subject) {
+    let cache = subject.cache();
+    stale(subject, &cache, 7).await;
+    let asked = AtomicU64::new(0);
+    let get = async |stale: StaleIfError| {
+        let fail = || async {
+            asked.fetch_add(1, Ordering::SeqCst);
+            Err::<u64, _>(failing())
+        };
+        cache
+            .get_or_compute("key", fail)
+            .stale_if_error(stale)
+            .await
+    };
+    let stale = StaleIfError::within(60 * MINUTE);
+    for _ in 0..10 {
+        let value = get(stale.back_off(10 * MINUTE)).await;
+        assert_eq!(value.unwrap(), 7);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "the source is left alone");
+    let error = get(StaleIfError::within(Duration::from_secs(1))).await;
+    assert!(error.is_err(), "that is too old for this caller");
+    assert_eq!(cache.get::<u64>("key").await.unwrap(), None);
+}
+
+pub async fn what_was_invalidated_is_not_served_in_place_of_an_error(subject: &Subject) {
+    let cache = subject.cache();
+    stale(subject, &cache, 7).await;
+    cache.delete("key").await.unwrap();
+    let fail = || async { Err::<u64, _>(failing()) };
+    let value = cache
+        .get_or_compute("key", fail)
+        .stale_if_error(60 * MINUTE);
+    assert!(value.await.is_err());
+
+    stale(subject, &cache, 7).await;
+    let fail = || async {
+        cache.delete("key").await.unwrap();
+        Err::<u64, _>(failing())
+    };
+    let value = cache
+        .get_or_compute("key", fail)
+        .stale_if_error(60 * MINUTE);
+    assert!(value.await.is_err(), "not if it was meanwhile either");
+}
+
+pub async fn who_has_a_stale_value_waits_no_longer_than_it_likes(subject: &Subject) {
+    let cache = subject.cache();
+    stale(subject, &cache, 7).await;
+    let source = Source::closed();
+    source.value.store(8, Ordering::SeqCst);
+    let get = || {
+        let source = Arc::clone(&source);
+        cache
+            .get_or_compute("key", move || async move { source.read().await })
+            .stale_if_error(60 * MINUTE)
+            .soft_timeout(Duration::from_millis(20))
+    };
+    let values = join_all((0..5).map(|_| get().into_future())).await;
+    assert!(values.into_iter().all(|value| value.unwrap() == 7));
+    assert_eq!(source.asked(), 1, "the load goes on");
+    source.answer(1);
+    until(async || cache.get::<u64>("key").await.unwrap() == Some(8)).await;
+    cache.delete("key").await.unwrap();
+    let mut missing = pin!(get().into_future());
+    let waited = tokio::time::timeout(Duration::from_millis(60), &mut missing).await;
+    assert!(waited.is_err(), "there is nothing that could be served");
+    source.answer(1);
+    assert_eq!(missing.await.unwrap(), 8);
+}
+
+pub async fn nobody_waits_longer_than_the_timeout(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Source::closed();
+    let call = || cache.get_or_compute("key", || source.read());
+    let short = call().timeout(Duration::from_millis(20)).await;
+    assert!(matches!(short, Err(LoadError::TimedOut)), "{short:?}");
+    let (short, long) = tokio::join!(
+        call().timeout(Duration::from_millis(20)).into_future(),
+        async {
+            source.was_asked(2).await;
+            let long = call().into_future();
+            let answer = async {
+                source.was_asked(3).await;
+                source.answer(1);
+            };
+            tokio::join!(long, answer).0
+        }
+    );
+    assert!(matches!(short, Err(LoadError::TimedOut)), "{short:?}");
+    assert_eq!(long.unwrap(), 1, "who waits on takes over");
+}
+
+pub async fn a_value_is_loaded_early_by_chance(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Source::open();
+    let get = |eagerness: f64| {
+        let source = Arc::clone(&source);
+        let load = move || async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            source.read().await
+        };
+        let call = cache.get_or_compute("key", load).ttl(60 * MINUTE);
+        call.refresh_early(RefreshEarly::eagerness(eagerness))
+    };
+    get(1.0).await.unwrap();
+    source.value.store(2, Ordering::SeqCst);
+    for _ in 0..100 {
+        assert_eq!(get(1e-9).await.unwrap(), 1, "it is far from its end");
+    }
+    assert_eq!(source.asked(), 1);
+    until(async || get(1e9).await.unwrap() == 2).await;
+    assert_eq!(source.asked(), 2);
+}
+
+pub async fn a_load_that_cannot_be_is_an_error_that_says_so(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Source::open();
+    let call = |key| cache.get_or_compute(key, || source.read());
+    let kind = |error: Result<u64, LoadError>| match error {
+        Err(LoadError::Cache(error)) => error.kind(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(kind(call("").await), ErrorKind::InvalidKey);
+    assert_eq!(
+        kind(call("key").ttl(Duration::ZERO).await),
+        ErrorKind::InvalidTtl
+    );
+    assert_eq!(
+        kind(call("key").ttl(Duration::MAX).await),
+        ErrorKind::InvalidTtl
+    );
+    assert_eq!(
+        kind(call("key").timeout(Duration::ZERO).await),
+        ErrorKind::Config
+    );
+    assert_eq!(source.asked(), 0);
+}
+
+pub async fn a_closed_cache_is_not_in_the_way_of_a_value(subject: &Subject) {
+    let cache = subject.cache();
+    cache.close().await.unwrap();
+    let source = Source::open();
+    let value = cache.get_or_compute("key", || source.read()).await;
+    assert_eq!(value.unwrap(), 1);
+}
+
+pub async fn a_load_does_nothing_before_it_is_polled(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Source::open();
+    drop(cache.get_or_compute("key", || source.read()));
+    drop(cache.get_or_compute("key", || source.read()).into_future());
+    assert_eq!(source.asked(), 0);
+    let load = cache.get_or_compute("key", || source.read()).into_future();
+    drop(load.now_or_never());
+    let value = cache.get_or_compute("key", || source.read()).await;
+    assert_eq!(value.unwrap(), 1);
+}
