@@ -231,7 +231,6 @@ impl Cache {
     }
 
     /// How values are loaded unless a call says otherwise.
-    #[must_use]
     pub fn load_policy(&self) -> LoadPolicy {
         self.shared.load_policy
     }

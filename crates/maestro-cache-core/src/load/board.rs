@@ -104,6 +104,7 @@ async fn board<L: Loader>(
             }
             Boarding::Wait(waiter) => waiter,
         };
+        flights.counts().note_joined();
         let waiting = Waiting::new(waiter, call.terms.home.clone());
         let told = match call.terms.after_soft_timeout(sight.old.as_ref()) {
             Some((after, value)) if call.detach.is_some() => match timeout(after, waiting).await {

@@ -22,7 +22,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct LoadCounts {
     /// Loaders that were run.
     pub loads: u64,
-    /// Those of them that failed.
+    /// Calls that waited for the loader of another one.
+    pub joined: u64,
+    /// Loaders that failed.
     pub failures: u64,
     /// Values that were loaded and not kept, since the key was written or removed meanwhile.
     pub not_kept: u64,
@@ -33,6 +35,7 @@ pub struct LoadCounts {
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     loads: AtomicU64,
+    joined: AtomicU64,
     failures: AtomicU64,
     not_kept: AtomicU64,
     cache_troubles: AtomicU64,
@@ -41,6 +44,10 @@ pub(super) struct Counts {
 impl Counts {
     pub(super) fn note_load(&self) {
         self.loads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_joined(&self) {
+        self.joined.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn note_failure(&self) {
@@ -58,6 +65,7 @@ impl Counts {
     pub(super) fn read(&self) -> LoadCounts {
         LoadCounts {
             loads: self.loads.load(Ordering::Relaxed),
+            joined: self.joined.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
             not_kept: self.not_kept.load(Ordering::Relaxed),
             cache_troubles: self.cache_troubles.load(Ordering::Relaxed),
