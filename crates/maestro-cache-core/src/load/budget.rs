@@ -1,6 +1,8 @@
 //! How long a load may wait for the cache, all its calls together.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::{CacheFuture, CallContext, Error, ErrorKind, Result};
 

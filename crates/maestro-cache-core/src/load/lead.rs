@@ -4,11 +4,11 @@
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::budget::Budget;
 use super::call::{Call, Old, Terms};

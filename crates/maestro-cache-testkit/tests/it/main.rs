@@ -13,6 +13,8 @@ mod bites;
 mod conforms;
 mod fault_proxy;
 mod faulty;
+mod load_table;
+mod load_trouble;
 mod patterns;
 mod redis_cluster;
 mod redis_sentinels;
