@@ -4,6 +4,7 @@
 
 mod caches;
 pub mod kept;
+mod loads;
 mod many;
 mod reads;
 mod steps;
@@ -19,5 +20,6 @@ pub fn contests() -> Vec<Contest> {
     let mut contests = reads::contests();
     contests.extend(writes::contests());
     contests.extend(many::contests());
+    contests.extend(loads::contests());
     contests
 }

@@ -39,8 +39,8 @@ pub use expiry::{Expiry, TimeToLive, Ttl};
 pub use future::CacheFuture;
 pub use health::Health;
 pub use load::{
-    Computing, Flights, GetOrCompute, IntoLoad, Load, LoadCounts, LoadError, LoadPolicy, Loader,
-    LoaderError, RefreshEarly, StaleIfError,
+    Computing, Flights, GetOrCompute, GetOrComputeMany, IntoLoad, Load, LoadCounts, LoadError,
+    LoadPolicy, Loader, LoaderError, RefreshEarly, StaleIfError,
 };
 pub use operation::Operation;
 pub use pattern::Pattern;

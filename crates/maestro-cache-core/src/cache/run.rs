@@ -23,7 +23,7 @@ impl Shared {
     ///
     /// The key, if the operation has one, is checked, and `call` gets it with its prefix; without
     /// one `call` gets an empty text.
-    pub(super) fn run<'a, A, C, F, T>(
+    pub(crate) fn run<'a, A, C, F, T>(
         &'a self,
         operation: Operation,
         key: Option<&'a str>,
@@ -121,7 +121,7 @@ impl Shared {
 
 /// An operation, from the first poll to its end. It is written out, since a hit in memory is so quick
 /// that the states of an `async fn` or two around it are much of what it costs.
-pub(super) struct Run<'a, A, C, F> {
+pub(crate) struct Run<'a, A, C, F> {
     shared: &'a Shared,
     operation: Operation,
     key: Option<&'a str>,

@@ -106,6 +106,7 @@ async fn board<L: Loader>(
         };
         flights.counts().note_joined();
         let waiting = Waiting::new(waiter, call.terms.home.clone());
+        let idle = call.terms.idle();
         let told = match call.terms.after_soft_timeout(sight.old.as_ref()) {
             Some((after, value)) if call.detach.is_some() => match timeout(after, waiting).await {
                 Ok(told) => told,
@@ -113,6 +114,7 @@ async fn board<L: Loader>(
             },
             _ => waiting.await,
         };
+        drop(idle);
         match told {
             Told::Landed(Landing::Value(bytes)) => {
                 if let Some(value) = call.terms.decode(&bytes) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::batch::{Crew, Idle};
 use super::budget::Budget;
 use super::flight::{Evidence, Flights};
 use super::lead::Departure;
@@ -27,6 +28,8 @@ pub(super) struct Terms<T> {
     pub(super) home: Home,
     pub(super) codec: Codec,
     pub(super) default_expiry: Expiry,
+    /// The others of its batch, if it is part of one.
+    pub(super) crew: Option<Arc<Crew>>,
 }
 
 /// Lets a load go on in the background. Gives everything back where there is no runtime to do it.
@@ -57,6 +60,7 @@ impl<T: serde::de::DeserializeOwned> Terms<T> {
             },
             codec: cache.codec(),
             default_expiry: cache.default_expiry(),
+            crew: None,
         }
     }
 
@@ -69,7 +73,12 @@ impl<T: serde::de::DeserializeOwned> Terms<T> {
     }
 
     pub(super) fn budget(&self) -> Budget {
-        Budget::new(self.home.timeout)
+        Budget::new(self.home.timeout, self.crew.clone())
+    }
+
+    /// To be held while it waits for what others do.
+    pub(super) fn idle(&self) -> Option<Idle> {
+        self.crew.as_ref().map(Crew::idle)
     }
 
     pub(super) async fn look_up(&self, budget: &mut Budget) -> Result<Lookup> {

@@ -45,6 +45,8 @@ pub enum LoadError {
     Circular,
     /// The loader says that the stored value is still right, and there is none.
     NothingToKeep,
+    /// The loader of several keys returned nothing for this one. Its callers get `None`.
+    LeftOut,
     /// The call itself is wrong: its key, or a time to live.
     Cache(Error),
 }
@@ -113,6 +115,7 @@ impl fmt::Display for LoadError {
                 "the loader says that the stored value is not modified, and none is stored; load it \
                  where there is none"
             }
+            Self::LeftOut => "the loader of several values left this one out",
             Self::Cache(_) => "the value cannot be asked for",
         })
     }

@@ -107,6 +107,7 @@ pub(super) async fn lead<L: Loader>(
     };
     match loaded {
         Ok(loaded) => landed.with(loaded).await,
+        Err(LoadError::LeftOut) => landed.left_out().await,
         Err(error) => landed.without(error).await,
     }
 }
@@ -182,7 +183,9 @@ async fn claim<T: serde::de::DeserializeOwned>(
         if began.elapsed() >= terms.policy.wait_for_others || Handle::try_current().is_err() {
             return Claimed::Not;
         }
+        let idle = terms.idle();
         sleep(pause).await;
+        drop(idle);
         pause = LONGEST_PAUSE.min(2 * pause);
         // To wait for others is part of loading. What the cache takes for it is not held against it.
         *budget = terms.budget();
@@ -276,6 +279,13 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned> Landed<T> {
                 }
             }
         }
+    }
+
+    /// Nothing is known of the value, so those who wait find out for themselves.
+    async fn left_out(mut self) -> Result<T, LoadError> {
+        self.release(None).await;
+        self.led.land(Landing::Unshared);
+        Err(LoadError::LeftOut)
     }
 
     async fn without(mut self, error: LoadError) -> Result<T, LoadError> {

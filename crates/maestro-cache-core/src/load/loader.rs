@@ -41,7 +41,7 @@ where
     }
 }
 
-mod sealed {
+pub(super) mod sealed {
     pub trait Sealed {}
 
     impl<F: FnOnce() -> Fut, Fut> Sealed for F {}

@@ -5,6 +5,7 @@
 //! the loader, and publishes under that claim ([`lead`]); whoever goes away in the middle leaves it to
 //! the others ([`led`]).
 
+mod batch;
 mod board;
 mod budget;
 mod call;
@@ -16,6 +17,7 @@ mod lead;
 mod led;
 mod loaded;
 mod loader;
+mod many;
 mod nesting;
 mod policy;
 mod sync;
@@ -26,4 +28,5 @@ pub use error::{LoadError, LoaderError};
 pub use flight::Flights;
 pub use loaded::{IntoLoad, Load};
 pub use loader::Loader;
+pub use many::GetOrComputeMany;
 pub use policy::{LoadPolicy, RefreshEarly, StaleIfError};

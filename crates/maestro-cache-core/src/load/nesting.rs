@@ -17,16 +17,20 @@ pub(super) fn loads_under_way() -> Vec<FlightId> {
     UNDER_WAY.with_borrow(Clone::clone)
 }
 
-/// Runs something as part of a load.
-fn within<T>(id: FlightId, run: impl FnOnce() -> T) -> T {
-    struct Leave;
+/// Runs something as part of these loads.
+pub(super) fn within<T>(ids: &[FlightId], run: impl FnOnce() -> T) -> T {
+    struct Leave(usize);
     impl Drop for Leave {
         fn drop(&mut self) {
-            UNDER_WAY.with_borrow_mut(Vec::pop);
+            UNDER_WAY.with_borrow_mut(|loads| loads.truncate(self.0));
         }
     }
-    UNDER_WAY.with_borrow_mut(|loads| loads.push(id));
-    let _leave = Leave;
+    let before = UNDER_WAY.with_borrow_mut(|loads| {
+        let before = loads.len();
+        loads.extend_from_slice(ids);
+        before
+    });
+    let _leave = Leave(before);
     run()
 }
 
@@ -44,7 +48,7 @@ impl<F: Future> Within<F> {
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
         match self.id {
-            Some(id) => within(id, || self.future.as_mut().poll(context)),
+            Some(id) => within(&[id], || self.future.as_mut().poll(context)),
             None => self.future.as_mut().poll(context),
         }
     }

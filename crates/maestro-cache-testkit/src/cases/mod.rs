@@ -296,6 +296,16 @@ macro_rules! __for_each_case {
                 a_load_that_cannot_be_is_an_error_that_says_so
                 a_closed_cache_is_not_in_the_way_of_a_value
                 a_load_does_nothing_before_it_is_polled
+                many_are_loaded_by_one_call_for_those_that_are_missing
+                no_key_needs_no_loader
+                thousands_are_loaded_by_one_call
+                what_others_load_is_not_loaded_by_a_call_for_many
+                calls_for_many_that_overlap_load_each_key_once
+                an_error_is_that_of_the_keys_that_were_to_be_loaded
+                a_panic_in_a_loader_of_many_leaves_all_keys_usable
+                what_is_changed_while_many_are_loaded_is_not_overwritten
+                a_loader_of_many_that_asks_for_its_own_keys_is_told
+                stale_values_are_served_for_those_of_many_that_fail
             }
             cancellation {
                 nothing_happens_before_the_first_poll
