@@ -3,8 +3,10 @@
 //! The suite is proved on it, and it stands in for a cache where a test wants one that hides
 //! nothing.
 
+use std::future::poll_fn;
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -42,6 +44,15 @@ use crate::{Fixture, Model};
 pub struct ModelBackend {
     state: Arc<Mutex<State>>,
     flights: Flights,
+    answers: Answers,
+}
+
+/// When a call is answered that took effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Answers {
+    #[default]
+    AtOnce,
+    ATurnLater,
 }
 
 #[derive(Debug)]
@@ -68,16 +79,48 @@ impl ModelBackend {
         Self::default()
     }
 
+    /// An empty backend whose answers come when others have had a turn, as those of a server do.
+    #[must_use]
+    pub fn remote() -> Self {
+        Self {
+            answers: Answers::ATurnLater,
+            ..Self::default()
+        }
+    }
+
     /// Lets time pass for all entries.
     pub fn advance_clock(&self, by: Duration) {
         self.lock().model.advance(by);
     }
 
     /// Runs a call against the model, unless the backend was closed.
-    fn call<'a, T>(&self, call: impl FnOnce(&mut Model) -> Result<T>) -> CacheFuture<'a, T> {
+    fn call<'a, T: Send + 'a>(
+        &self,
+        call: impl FnOnce(&mut Model) -> Result<T>,
+    ) -> CacheFuture<'a, T> {
+        let answer = self.answer(call);
+        match self.answers {
+            Answers::AtOnce => answer.into(),
+            Answers::ATurnLater => CacheFuture::pending(async move {
+                let mut turns = 0..1;
+                // Whichever executor this is, it has others to run first.
+                poll_fn(|context| match turns.next() {
+                    Some(_) => {
+                        context.waker().wake_by_ref();
+                        Poll::Pending
+                    }
+                    None => Poll::Ready(()),
+                })
+                .await;
+                answer
+            }),
+        }
+    }
+
+    fn answer<T>(&self, call: impl FnOnce(&mut Model) -> Result<T>) -> Result<T> {
         let mut state = self.lock();
         if state.closed {
-            return Error::closed().into();
+            return Err(Error::closed());
         }
         // The model knows whole milliseconds; the rest of one is left for the next call.
         let passed = Duration::from_millis(
@@ -85,7 +128,7 @@ impl ModelBackend {
         );
         state.seen += passed;
         state.model.advance(passed);
-        call(&mut state.model).into()
+        call(&mut state.model)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -84,7 +84,7 @@ impl Cache {
     /// What became of the loads of this process, over the backend of this handle.
     #[must_use]
     pub fn load_counts(&self) -> LoadCounts {
-        self.shared().backend().flights().counts().read()
+        self.shared().backend().flights().read_counts()
     }
 }
 

@@ -24,6 +24,8 @@ pub struct LoadCounts {
     pub loads: u64,
     /// Calls that waited for the loader of another one.
     pub joined: u64,
+    /// How many loads are under way, or have callers who did not yet fetch the result.
+    pub under_way: u64,
     /// Loaders that failed.
     pub failures: u64,
     /// Values that were loaded and not kept, since the key was written or removed meanwhile.
@@ -62,8 +64,9 @@ impl Counts {
         self.cache_troubles.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self) -> LoadCounts {
+    pub(super) fn read(&self, under_way: usize) -> LoadCounts {
         LoadCounts {
+            under_way: under_way as u64,
             loads: self.loads.load(Ordering::Relaxed),
             joined: self.joined.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),

@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 
-use super::counts::Counts;
+use super::counts::{Counts, LoadCounts};
 use super::error::LoadError;
 use super::sync::{AtomicU64, Mutex, Ordering};
 use crate::LoadToken;
@@ -123,6 +123,11 @@ impl Flights {
     /// The present moment, for somebody who begins to ask.
     pub(super) fn now(&self) -> Moment {
         Moment(self.shared.begun.load(Ordering::Acquire))
+    }
+
+    pub(super) fn read_counts(&self) -> LoadCounts {
+        let under_way = self.shared.table.lock().flights.len();
+        self.shared.counts.read(under_way)
     }
 
     pub(super) fn counts(&self) -> &Counts {

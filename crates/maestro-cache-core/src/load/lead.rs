@@ -138,6 +138,8 @@ async fn claim<T: serde::de::DeserializeOwned>(
         }
     }
     let token = LoadToken::new();
+    // Before it is granted: whoever leaves in the middle lets go of what is granted afterwards.
+    led.set_token(Some(token));
     let mut unreadable = 0;
     let began = Instant::now();
     let mut pause = FIRST_PAUSE;

@@ -7,14 +7,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::flight::FlightId;
+use super::sync::thread_local;
 
 thread_local! {
-    static UNDER_WAY: RefCell<Vec<FlightId>> = const { RefCell::new(Vec::new()) };
+    static UNDER_WAY: RefCell<Vec<FlightId>> = RefCell::new(Vec::new());
 }
 
 /// The loads whose loaders the caller runs in, outermost first. What a loader spawns is not part of it.
 pub(super) fn loads_under_way() -> Vec<FlightId> {
-    UNDER_WAY.with_borrow(Clone::clone)
+    UNDER_WAY.with(|loads| loads.borrow().clone())
 }
 
 /// Runs something as part of these loads.
@@ -22,10 +23,11 @@ pub(super) fn within<T>(ids: &[FlightId], run: impl FnOnce() -> T) -> T {
     struct Leave(usize);
     impl Drop for Leave {
         fn drop(&mut self) {
-            UNDER_WAY.with_borrow_mut(|loads| loads.truncate(self.0));
+            UNDER_WAY.with(|loads| loads.borrow_mut().truncate(self.0));
         }
     }
-    let before = UNDER_WAY.with_borrow_mut(|loads| {
+    let before = UNDER_WAY.with(|loads| {
+        let mut loads = loads.borrow_mut();
         let before = loads.len();
         loads.extend_from_slice(ids);
         before

@@ -5,11 +5,16 @@
 pub(super) use parking_lot::Mutex;
 #[cfg(not(shuttle))]
 pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(shuttle))]
+pub(super) use std::thread_local;
 
 #[cfg(shuttle)]
 pub(super) use shuttle::sync::atomic::{AtomicU64, Ordering};
+// Its tasks share the thread of the test.
+#[cfg(shuttle)]
+pub(super) use shuttle::thread_local;
 
-/// shuttle's mutex, without its poison: a panic ends the whole model.
+/// shuttle's mutex, without its poison: models panic on purpose.
 #[cfg(shuttle)]
 #[derive(Default)]
 pub(super) struct Mutex<T>(shuttle::sync::Mutex<T>);
@@ -17,6 +22,7 @@ pub(super) struct Mutex<T>(shuttle::sync::Mutex<T>);
 #[cfg(shuttle)]
 impl<T> Mutex<T> {
     pub(super) fn lock(&self) -> shuttle::sync::MutexGuard<'_, T> {
-        self.0.lock().expect("no model goes on after a panic")
+        let lock = self.0.lock();
+        lock.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
