@@ -3,26 +3,31 @@
 #[cfg(feature = "cluster")]
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use maestro_cache_core::{
-    CacheBackend, CacheFuture, CallContext, Error, ErrorKind, Expiry, Pattern, Result, SetWhen,
-    TimeToLive, Value,
+    CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, Error, ErrorKind, Expiry, Flights,
+    Keeping, LoadToken, LookFor, Lookup, Pattern, Result, SetWhen, TimeToLive, Value,
 };
 
 use crate::RedisCacheBuilder;
 use crate::call::{Deadline, Intent};
 #[cfg(feature = "cluster")]
-use crate::cluster::{Cluster, value_or_missing};
+use crate::cluster::{Cluster, Errand, value_or_missing};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
+use crate::found;
 use crate::in_flight::InFlight;
+use crate::keys::Keys;
+use crate::mark;
 use crate::reply::Reply;
-use crate::request::{Joinable, Request};
-use crate::resp::Command;
-use crate::scripts::{self, Increment};
+use crate::request::Request;
+use crate::resp::Pipeline;
+use crate::scripts::{self, Increment, MOST_KEYS, ScriptCall};
 use crate::settings::Settings;
 
 /// The longest text that a Redis server takes: 512 MiB, its `proto-max-bulk-len`. It answers a
@@ -97,6 +102,7 @@ pub struct RedisCache {
 struct Inner {
     deployment: Deployment,
     in_flight: InFlight,
+    flights: Flights,
     is_closed: AtomicBool,
     name: Arc<str>,
     connections: usize,
@@ -122,6 +128,7 @@ impl RedisCache {
         Ok(Self {
             inner: Arc::new(Inner {
                 in_flight: InFlight::new(settings.max_in_flight),
+                flights: Flights::new(),
                 is_closed: AtomicBool::new(false),
                 name: Arc::clone(&settings.name),
                 connections: settings.links.connections,
@@ -149,12 +156,28 @@ impl RedisCache {
         self.inner.deployment.slot(key.as_bytes())
     }
 
-    /// The command over each key, with its slot.
+    /// What is asked about each key, with its slot.
     #[cfg(feature = "cluster")]
-    fn each(&self, name: &str, keys: &[&str]) -> Vec<(Slot, Command)> {
-        keys.iter()
-            .map(|key| (self.slot(key), commands::keyed(name, key)))
-            .collect()
+    fn each<A>(&self, keys: &[&str], ask: impl Fn(&str) -> A) -> Vec<(Slot, A)> {
+        let asked = keys.iter().map(|key| (self.slot(key), ask(key)));
+        asked.collect()
+    }
+
+    /// Does what takes several requests, within one deadline.
+    fn within<'a, T, F>(
+        &'a self,
+        context: CallContext,
+        act: impl FnOnce(&'a Deployment, Deadline) -> F + Send + 'a,
+    ) -> CacheFuture<'a, T>
+    where
+        T: 'a,
+        F: Future<Output = Result<T>> + Send + 'a,
+    {
+        let deadline = Deadline::after(context.timeout());
+        CacheFuture::pending(async move {
+            let _permit = self.inner.in_flight.enter()?;
+            act(&self.inner.deployment, deadline).await
+        })
     }
 
     /// Sends each command to the node of its slot and makes the result of all replies.
@@ -164,12 +187,10 @@ impl RedisCache {
         cluster: &'a Arc<Cluster>,
         context: CallContext,
         intent: Intent,
-        commands: Vec<(Slot, Command)>,
+        commands: Vec<(Slot, impl Errand + 'a)>,
         finish: fn(Vec<Reply>) -> Result<T>,
     ) -> CacheFuture<'a, T> {
-        let deadline = Deadline::after(context.timeout());
-        CacheFuture::pending(async move {
-            let _permit = self.inner.in_flight.enter()?;
+        self.within(context, move |_, deadline| async move {
             finish(cluster.batch(deadline, intent, commands).await?)
         })
     }
@@ -183,39 +204,24 @@ impl RedisCache {
         request: impl Into<Request>,
         finish: fn(Reply) -> Result<T>,
     ) -> CacheFuture<'a, T> {
-        let deadline = Deadline::after(context.timeout());
         let request = request.into();
-        CacheFuture::pending(async move {
-            let _permit = self.inner.in_flight.enter()?;
-            let deployment = &self.inner.deployment;
+        self.within(context, move |deployment, deadline| async move {
             finish(deployment.call(slot, deadline, intent, &request).await?)
         })
     }
 
-    /// Sends a call of a script, and sends it in full if the server has to be told the script.
+    /// Runs a script over a key and makes the result of its reply.
     fn run<'a, T: 'a>(
         &'a self,
         context: CallContext,
-        slot: Slot,
-        request: Request,
-        in_full: impl FnOnce() -> Command + Send + 'a,
+        key: &str,
+        intent: Intent,
+        script: ScriptCall,
         finish: fn(Reply) -> Result<T>,
     ) -> CacheFuture<'a, T> {
-        let deadline = Deadline::after(context.timeout());
-        CacheFuture::pending(async move {
-            let _permit = self.inner.in_flight.enter()?;
-            let deployment = &self.inner.deployment;
-            let mut reply = deployment
-                .call(slot, deadline, Intent::Write, &request)
-                .await?;
-            if reply.is_unknown_script() {
-                // A refusal like this did nothing, so asking again is no second time.
-                let request = in_full().into();
-                reply = deployment
-                    .call(slot, deadline, Intent::Write, &request)
-                    .await?;
-            }
-            finish(reply)
+        let slot = self.slot(key);
+        self.within(context, move |deployment, deadline| async move {
+            finish(deployment.run(slot, deadline, intent, &script).await?)
         })
     }
 }
@@ -229,22 +235,10 @@ impl CacheBackend for RedisCache {
         if let Err(error) = self.check([key.len()]) {
             return error.into();
         }
-        match &self.inner.deployment {
-            Deployment::Server(server) => {
-                let deadline = Deadline::after(context.timeout());
-                let key = key.into();
-                CacheFuture::pending(async move {
-                    let _permit = self.inner.in_flight.enter()?;
-                    server.get(deadline, key).await?.value()
-                })
-            }
-            // Each goes on its own, since the keys of a batch would have to be of one slot.
-            #[cfg(feature = "cluster")]
-            Deployment::Cluster(_) => {
-                let get = commands::keyed("GET", key);
-                self.ask(context, self.slot(key), Intent::Read, get, Reply::value)
-            }
-        }
+        let (slot, key) = (self.slot(key), Arc::<str>::from(key));
+        self.within(context, move |deployment, deadline| async move {
+            deployment.get(slot, deadline, &key).await
+        })
     }
 
     fn get_many<'a>(
@@ -259,16 +253,23 @@ impl CacheBackend for RedisCache {
         if keys.is_empty() {
             return CacheFuture::ready(Ok(Vec::new()));
         }
+        let kept = Keys::new(keys);
         #[cfg(feature = "cluster")]
         if let Deployment::Cluster(cluster) = &self.inner.deployment {
-            let gets = self.each("GET", keys);
-            return self.ask_each(cluster, context, Intent::Read, gets, |replies| {
-                replies.into_iter().map(value_or_missing).collect()
+            let gets = self.each(keys, |key| commands::keyed("GET", key));
+            return self.within(context, move |deployment, deadline| async move {
+                let replies = cluster.batch(deadline, Intent::Read, gets).await?;
+                let values = replies.into_iter().map(value_or_missing);
+                let values = values.collect::<Result<_>>()?;
+                deployment.see_through(deadline, &kept, values).await
             });
         }
-        let command = commands::over_keys("MGET", keys);
-        self.ask(context, Slot::ANY, Intent::Read, command, |reply| {
-            reply.many()?.into_iter().map(Reply::value).collect()
+        let get = commands::over_keys("MGET", keys).into();
+        self.within(context, move |deployment, deadline| async move {
+            let reply = deployment.call(Slot::ANY, deadline, Intent::Read, &get);
+            let values = reply.await?.many()?.into_iter().map(Reply::value);
+            let values = values.collect::<Result<_>>()?;
+            deployment.see_through(deadline, &kept, values).await
         })
     }
 
@@ -280,18 +281,21 @@ impl CacheBackend for RedisCache {
         expiry: Expiry,
         when: SetWhen,
     ) -> CacheFuture<'a, bool> {
-        match self.check([key.len(), value.len()]) {
-            Ok(()) => {
-                let command = commands::set(key, &value, expiry, when);
-                self.ask(
-                    context,
-                    self.slot(key),
-                    Intent::Write,
-                    command,
-                    Reply::was_set,
-                )
+        if let Err(error) = self.check([key.len(), value.len()]) {
+            return error.into();
+        }
+        let slot = self.slot(key);
+        match when {
+            SetWhen::Always => {
+                let set = commands::set(key, &value, expiry, when);
+                self.ask(context, slot, Intent::Write, set, Reply::was_set)
             }
-            Err(error) => error.into(),
+            SetWhen::Absent => {
+                let key = Box::<str>::from(key);
+                self.within(context, move |deployment, deadline| async move {
+                    deployment.add(slot, deadline, &key, &value, expiry).await
+                })
+            }
         }
     }
 
@@ -340,20 +344,31 @@ impl CacheBackend for RedisCache {
         }
         #[cfg(feature = "cluster")]
         if let Deployment::Cluster(cluster) = &self.inner.deployment {
-            let unlinks = self.each("UNLINK", keys);
-            return self.ask_each(cluster, context, Intent::Write, unlinks, |replies| {
+            let removals = self.each(keys, |key| scripts::remove(&[key]));
+            return self.ask_each(cluster, context, Intent::Write, removals, |replies| {
                 replies.into_iter().map(Reply::count).sum()
             });
         }
-        let command = commands::over_keys("UNLINK", keys);
-        self.ask(context, Slot::ANY, Intent::Write, command, Reply::count)
+        if keys.len() <= MOST_KEYS {
+            let script = scripts::remove(keys);
+            return self.within(context, move |deployment, deadline| async move {
+                let reply = deployment.run(Slot::ANY, deadline, Intent::Write, &script);
+                reply.await?.count()
+            });
+        }
+        // Beside so many keys the script is short, and nothing has to be asked again.
+        let mut removals = Pipeline::new();
+        for keys in keys.chunks(MOST_KEYS) {
+            removals.add(scripts::remove(keys).in_full());
+        }
+        self.ask(context, Slot::ANY, Intent::Write, removals, Reply::counts)
     }
 
     fn exists<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, bool> {
         match self.check([key.len()]) {
             Ok(()) => {
-                let command = commands::keyed("EXISTS", key);
-                self.ask(context, self.slot(key), Intent::Read, command, Reply::yes)
+                let script = scripts::exists(key);
+                self.run(context, key, Intent::Read, script, Reply::yes)
             }
             Err(error) => error.into(),
         }
@@ -362,14 +377,8 @@ impl CacheBackend for RedisCache {
     fn take<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
         match self.check([key.len()]) {
             Ok(()) => {
-                let command = commands::keyed("GETDEL", key);
-                self.ask(
-                    context,
-                    self.slot(key),
-                    Intent::Write,
-                    command,
-                    Reply::value,
-                )
+                let script = scripts::take(key);
+                self.run(context, key, Intent::Write, script, Reply::value)
             }
             Err(error) => error.into(),
         }
@@ -386,9 +395,7 @@ impl CacheBackend for RedisCache {
         match self.check([key.len(), expected.len(), new.len()]) {
             Ok(()) => {
                 let script = scripts::compare_and_set(key, expected, &new, expiry);
-                let request = script.by_digest().into();
-                let in_full = move || script.in_full();
-                self.run(context, self.slot(key), request, in_full, Reply::yes)
+                self.run(context, key, Intent::Write, script, Reply::yes)
             }
             Err(error) => error.into(),
         }
@@ -404,43 +411,27 @@ impl CacheBackend for RedisCache {
         if let Err(error) = self.check([key.len()]) {
             return error.into();
         }
+        let (slot, key) = (self.slot(key), Box::<str>::from(key));
         match commands::millis(expiry_if_created) {
-            Some(millis) => {
-                let slot = self.slot(key);
-                let key = key.into();
+            millis @ Some(_) => {
                 let increment = Arc::new(Increment { key, by, millis });
-                let request = match &self.inner.deployment {
-                    Deployment::Server(_) => Joinable::Increment(Arc::clone(&increment)).into(),
-                    #[cfg(feature = "cluster")]
-                    Deployment::Cluster(_) => scripts::increment(&[&increment]).by_digest().into(),
-                };
-                let in_full = move || scripts::increment(&[&increment]).in_full();
-                self.run(context, slot, request, in_full, Reply::integer)
+                self.within(context, move |deployment, deadline| async move {
+                    deployment
+                        .increment_or_create(slot, deadline, increment)
+                        .await
+                })
             }
-            None => {
-                let command = commands::increment(key, by);
-                self.ask(
-                    context,
-                    self.slot(key),
-                    Intent::Write,
-                    command,
-                    Reply::integer,
-                )
-            }
+            None => self.within(context, move |deployment, deadline| async move {
+                deployment.increment(slot, deadline, &key, by).await
+            }),
         }
     }
 
     fn ttl<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, TimeToLive> {
         match self.check([key.len()]) {
             Ok(()) => {
-                let command = commands::keyed("PTTL", key);
-                self.ask(
-                    context,
-                    self.slot(key),
-                    Intent::Read,
-                    command,
-                    Reply::time_to_live,
-                )
+                let script = scripts::ttl(key);
+                self.run(context, key, Intent::Read, script, Reply::time_to_live)
             }
             Err(error) => error.into(),
         }
@@ -454,8 +445,8 @@ impl CacheBackend for RedisCache {
     ) -> CacheFuture<'a, bool> {
         match self.check([key.len()]) {
             Ok(()) => {
-                let command = commands::set_expiry(key, expiry);
-                self.ask(context, self.slot(key), Intent::Write, command, Reply::yes)
+                let script = scripts::set_expiry(key, expiry);
+                self.run(context, key, Intent::Write, script, Reply::yes)
             }
             Err(error) => error.into(),
         }
@@ -465,12 +456,102 @@ impl CacheBackend for RedisCache {
         if let Err(error) = self.check([pattern.as_str().len()]) {
             return error.into();
         }
-        let deadline = Deadline::after(context.timeout());
         let pattern = pattern.clone();
-        CacheFuture::pending(async move {
-            let _permit = self.inner.in_flight.enter()?;
-            self.inner.deployment.clear(deadline, &pattern).await
+        self.within(context, move |deployment, deadline| async move {
+            deployment.clear(deadline, &pattern).await
         })
+    }
+
+    fn flights(&self) -> &Flights {
+        &self.inner.flights
+    }
+
+    fn claim_life(&self) -> Option<Duration> {
+        Some(mark::CLAIM_LIFE)
+    }
+
+    fn look_up<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Lookup> {
+        if let Err(error) = self.check([key.len()]) {
+            return error.into();
+        }
+        let (slot, key) = (self.slot(key), Arc::<str>::from(key));
+        self.within(context, move |deployment, deadline| async move {
+            deployment.look_up(slot, deadline, &key, look_for).await
+        })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        over: ClaimOver,
+    ) -> CacheFuture<'a, Claim> {
+        let unreadable = match &over {
+            ClaimOver::Unreadable(bytes) => bytes.len(),
+            ClaimOver::Gap | ClaimOver::Live => 0,
+        };
+        match self.check([key.len(), unreadable]) {
+            Ok(()) => {
+                let script = scripts::claim(key, token, &over);
+                self.run(context, key, Intent::Write, script, found::claimed)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn renew<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+    ) -> CacheFuture<'a, bool> {
+        match self.check([key.len()]) {
+            Ok(()) => {
+                let script = scripts::renew(key, token);
+                self.run(context, key, Intent::Write, script, Reply::yes)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn publish<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        value: Bytes,
+        keeping: Keeping,
+    ) -> CacheFuture<'a, bool> {
+        // With its mark it must not be too long either.
+        match self.check([key.len(), value.len().saturating_add(mark::LENGTH)]) {
+            Ok(()) => {
+                let script = scripts::publish(key, token, &value, &keeping);
+                self.run(context, key, Intent::Write, script, Reply::yes)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn release<'a>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        token: LoadToken,
+        back_off_millis: Option<NonZeroU64>,
+    ) -> CacheFuture<'a, bool> {
+        match self.check([key.len()]) {
+            Ok(()) => {
+                let script = scripts::release(key, token, back_off_millis);
+                self.run(context, key, Intent::Write, script, Reply::yes)
+            }
+            Err(error) => error.into(),
+        }
     }
 
     fn ping(&self, context: CallContext) -> CacheFuture<'_, ()> {

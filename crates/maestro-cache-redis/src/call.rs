@@ -92,6 +92,19 @@ impl Server {
         Ok(reply)
     }
 
+    /// `PTTL` of a key, and then `GET`.
+    pub(crate) async fn look(&self, deadline: Deadline, key: &str) -> Result<(Reply, Reply)> {
+        let weight = if self.large().holds(key) {
+            Weight::Heavy
+        } else {
+            Weight::Light
+        };
+        let look = Request::of_weight(commands::look(key), weight);
+        let [left, value] = self.call(deadline, Intent::Read, &look).await?.parts()?;
+        self.large().note(key, value.as_value());
+        Ok((left, value))
+    }
+
     fn heed(&self, error: &Error) {
         if error.kind() == ErrorKind::Timeout {
             self.timed_out();

@@ -4,21 +4,18 @@ use bytes::Bytes;
 use maestro_cache_core::{Outcome, Pattern, Result};
 
 use crate::call::{Deadline, Intent};
-use crate::commands;
 use crate::reply::Reply;
 use crate::request::Weight;
 use crate::resp::{Command, Pipeline};
+use crate::scripts::{self, MOST_KEYS};
 use crate::server::Server;
 
 /// How many keys a server looks at in one `SCAN`: few enough that other clients do not notice,
 /// enough that the round trips do not matter.
 const SCANNED_AT_ONCE: i64 = 1000;
 
-/// The most keys of one `UNLINK`. A scan may find more than it was asked to look at.
-const UNLINKED_AT_ONCE: usize = 1000;
-
 impl Server {
-    /// Removes every selected key and counts those that were there. Each round trip removes what the
+    /// Removes every selected key and counts those that were live. Each round trip removes what the
     /// one before it found, and scans on.
     pub(crate) async fn clear(&self, deadline: Deadline, pattern: &Pattern) -> Result<u64> {
         // All over one connection: a server that was restarted in between would read the cursor
@@ -71,8 +68,10 @@ impl<'a> Scan<'a> {
     /// What is sent in one round trip.
     fn step(&self) -> Pipeline {
         let mut step = Pipeline::new();
-        for keys in self.found.chunks(UNLINKED_AT_ONCE) {
-            step.add(commands::over_keys("UNLINK", keys));
+        // A scan may find more than it was asked to look at. Beside so many keys the script is short:
+        // where the server has to be told it, nothing has to be asked again.
+        for keys in self.found.chunks(MOST_KEYS) {
+            step.add(scripts::remove(keys).in_full());
         }
         if !self.cursor.is_empty() {
             step.add(self.look());
@@ -97,8 +96,8 @@ impl<'a> Scan<'a> {
         let mut replies = reply.many()?;
         let scanned = (!self.cursor.is_empty()).then(|| replies.pop()).flatten();
         self.found.clear();
-        for unlinked in replies {
-            self.removed += unlinked.count()?;
+        for removed in replies {
+            self.removed += removed.count()?;
         }
         match scanned {
             Some(scanned) => self.take_in_keys(scanned),

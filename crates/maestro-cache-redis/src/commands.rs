@@ -11,7 +11,7 @@ use crate::resp::{Command, Pipeline};
 /// A server adds the milliseconds since 1970 and refuses a sum beyond 64 bits. The contract lets
 /// expiries go up to `i64::MAX`, so the last 2^46, good until the year 4199, are kept free for the
 /// server's clock; nobody sees the difference in 292 million years.
-const LONGEST_EXPIRY: i64 = i64::MAX - (1 << 46);
+pub(crate) const LONGEST_EXPIRY: i64 = i64::MAX - (1 << 46);
 
 /// A command over one key.
 pub(crate) fn keyed(name: &str, key: &str) -> Command {
@@ -69,15 +69,11 @@ pub(crate) fn increment(key: &str, by: i64) -> Command {
     command
 }
 
-pub(crate) fn set_expiry(key: &str, expiry: Expiry) -> Command {
-    match millis(expiry) {
-        Some(millis) => {
-            let mut command = Command::new("PEXPIRE", 2, key.len() + 20);
-            command.arg(key).number(millis);
-            command
-        }
-        None => keyed("PERSIST", key),
-    }
+/// How long the key is there yet, and then its value.
+pub(crate) fn look(key: &str) -> Pipeline {
+    let mut pipeline = Pipeline::new();
+    pipeline.add(keyed("PTTL", key)).add(keyed("GET", key));
+    pipeline
 }
 
 #[cfg(test)]

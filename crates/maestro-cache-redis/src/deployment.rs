@@ -7,12 +7,12 @@ use maestro_cache_core::{Pattern, Result};
 use crate::call::{Deadline, Intent};
 #[cfg(feature = "cluster")]
 use crate::cluster::Cluster;
-use crate::commands;
 #[cfg(feature = "sentinel")]
 use crate::connect::Sentinels;
 use crate::connect::Target;
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::scripts;
 use crate::server::Server;
 use crate::settings::{Servers, Settings};
 
@@ -85,16 +85,15 @@ impl Deployment {
         }
     }
 
-    /// Removes every selected key and counts those that were there.
+    /// Removes every selected key and counts those that were live.
     pub(crate) async fn clear(&self, deadline: Deadline, pattern: &Pattern) -> Result<u64> {
         match pattern.as_literal() {
             // Without a wildcard there is one key to remove, or, for a bare prefix, none.
             Some(key) if pattern.selects(&key) => {
                 let slot = self.slot(&key);
-                let unlink = commands::over_keys("UNLINK", &[key]).into();
-                self.call(slot, deadline, Intent::Write, &unlink)
-                    .await?
-                    .count()
+                let remove = scripts::remove(&[key]);
+                let reply = self.run(slot, deadline, Intent::Write, &remove).await?;
+                reply.count()
             }
             Some(_) => Ok(0),
             None => match self {

@@ -128,6 +128,19 @@ impl Reply {
         u64::try_from(self.integer()?).map_err(|_| unexpected(outcome_unclear))
     }
 
+    /// The sum of several numbers of keys.
+    pub(crate) fn counts(self) -> Result<u64> {
+        let outcome_unclear = self.outcome_unclear;
+        let counts = self.many()?.into_iter().map(Self::count);
+        let (counted, refused): (Vec<_>, Vec<_>) = counts.partition(Result::is_ok);
+        match refused.into_iter().find_map(Result::err) {
+            None => Ok(counted.into_iter().flatten().sum()),
+            Some(error) if counted.is_empty() => Err(error),
+            // A part is gone already.
+            Some(error) => Err(error.with_outcome(outcome_unclear)),
+        }
+    }
+
     /// Yes or no, as numbers: 1 or 0.
     pub(crate) fn yes(self) -> Result<bool> {
         self.integer().map(|number| number > 0)
@@ -165,6 +178,11 @@ impl Reply {
         }
     }
 
+    /// True if it is several answers in one.
+    pub(crate) fn is_many(&self) -> bool {
+        matches!(self.value, resp::Value::Array(_))
+    }
+
     /// Several answers in one.
     pub(crate) fn many(self) -> Result<Vec<Self>> {
         match self.value {
@@ -176,12 +194,17 @@ impl Reply {
         }
     }
 
+    /// So many answers in one, and no others.
+    pub(crate) fn parts<const COUNT: usize>(self) -> Result<[Self; COUNT]> {
+        let outcome_unclear = self.outcome_unclear;
+        self.many()?
+            .try_into()
+            .map_err(|_| unexpected(outcome_unclear))
+    }
+
     /// The next cursor of `SCAN`, empty if it was the last, and the keys that were found.
     pub(crate) fn scanned(self) -> Result<(Bytes, Vec<Bytes>)> {
-        let outcome_unclear = self.outcome_unclear;
-        let Ok([cursor, keys]) = <[Self; 2]>::try_from(self.many()?) else {
-            return Err(unexpected(outcome_unclear));
-        };
+        let [cursor, keys] = self.parts()?;
         let mut cursor = cursor.bytes()?;
         if cursor == "0" {
             cursor.clear();

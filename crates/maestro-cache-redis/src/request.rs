@@ -61,6 +61,15 @@ impl Request {
         })
     }
 
+    /// Several commands that take so long together.
+    pub(crate) fn of_weight(pipeline: Pipeline, weight: Weight) -> Self {
+        Self::Packed(Packed {
+            answers: Answers::Several(pipeline.len()),
+            bytes: pipeline.into_bytes(),
+            weight,
+        })
+    }
+
     pub(crate) fn weight(&self) -> Weight {
         match self {
             Self::Joinable(_) => Weight::Light,
@@ -110,11 +119,6 @@ impl From<Command> for Request {
 
 impl From<Pipeline> for Request {
     fn from(pipeline: Pipeline) -> Self {
-        let answers = Answers::Several(pipeline.len());
-        Self::Packed(Packed {
-            bytes: pipeline.into_bytes(),
-            answers,
-            weight: Weight::Heavy,
-        })
+        Self::of_weight(pipeline, Weight::Heavy)
     }
 }

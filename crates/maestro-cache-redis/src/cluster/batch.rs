@@ -10,12 +10,35 @@ use crate::call::{Deadline, Intent};
 use crate::deployment::Slot;
 use crate::reply::Reply;
 use crate::resp::{Command, Pipeline};
+use crate::scripts::ScriptCall;
 
 /// The commands for one node, and where their answers belong.
 struct Share {
     node: Arc<Node>,
     places: Vec<usize>,
     commands: Pipeline,
+}
+
+/// What is sent to the node of a slot.
+pub(crate) trait Errand: Send + Sync {
+    /// The command, or the one that also tells the node what it does not know.
+    fn command(&self, is_in_full: bool) -> Command;
+}
+
+impl Errand for Command {
+    fn command(&self, _is_in_full: bool) -> Command {
+        self.clone()
+    }
+}
+
+impl Errand for ScriptCall {
+    fn command(&self, is_in_full: bool) -> Command {
+        if is_in_full {
+            self.in_full()
+        } else {
+            self.by_digest()
+        }
+    }
 }
 
 impl Cluster {
@@ -27,7 +50,7 @@ impl Cluster {
         self: &Arc<Self>,
         deadline: Deadline,
         intent: Intent,
-        commands: Vec<(Slot, Command)>,
+        commands: Vec<(Slot, impl Errand)>,
     ) -> Result<Vec<Reply>> {
         let shares = self.shares(deadline, &commands).await?;
         let asked = shares.iter().map(|share| async {
@@ -37,12 +60,13 @@ impl Cluster {
         });
         let answers = join_all(asked).await;
         let mut replies: Vec<Option<Reply>> = commands.iter().map(|_| None).collect();
-        let (mut redirected, mut fate) = (Vec::new(), Fate::default());
+        let (mut again, mut fate) = (Vec::new(), Fate::default());
         for (share, answer) in shares.iter().zip(answers) {
             match answer {
                 Ok(answers) => {
                     for (at, reply) in share.places.iter().zip(answers) {
                         match reply.redirect(&share.node.address) {
+                            None if reply.is_unknown_script() => again.push(*at),
                             None => {
                                 fate.answered(&reply);
                                 if let Some(place) = replies.get_mut(*at) {
@@ -54,7 +78,7 @@ impl Cluster {
                                     self.moved(slot, address)?;
                                     self.draw_soon();
                                 }
-                                redirected.push(*at);
+                                again.push(*at);
                             }
                         }
                     }
@@ -66,14 +90,14 @@ impl Cluster {
             }
         }
         if fate.failure.is_none() {
-            // Each goes its own way: only those of slots that just move.
-            let followed = redirected.iter().filter_map(|at| commands.get(*at)).map(
-                |(slot, command)| async move {
-                    let request = command.clone().into();
-                    self.call(*slot, deadline, intent, &request).await
-                },
-            );
-            for (at, answer) in redirected.iter().zip(join_all(followed).await) {
+            // Each goes its own way: only those of slots that just move, and those whose node has to
+            // be told a script. They did nothing where they were refused.
+            let asked = again.iter().filter_map(|at| commands.get(*at));
+            let asked = asked.map(|(slot, command)| async move {
+                let request = command.command(true).into();
+                self.call(*slot, deadline, intent, &request).await
+            });
+            for (at, answer) in again.iter().zip(join_all(asked).await) {
                 match answer {
                     Ok(reply) => {
                         fate.answered(&reply);
@@ -101,7 +125,7 @@ impl Cluster {
     async fn shares(
         self: &Arc<Self>,
         deadline: Deadline,
-        commands: &[(Slot, Command)],
+        commands: &[(Slot, impl Errand)],
     ) -> Result<Vec<Share>> {
         let mut shares: Vec<Share> = Vec::new();
         for (at, (slot, command)) in commands.iter().enumerate() {
@@ -122,7 +146,7 @@ impl Cluster {
             };
             if let Some(share) = share {
                 share.places.push(at);
-                share.commands.add(command.clone());
+                share.commands.add(command.command(false));
             }
         }
         Ok(shares)

@@ -11,6 +11,7 @@ use crate::call::{Deadline, Intent};
 use crate::clear::Scan;
 use crate::commands;
 use crate::request::Weight;
+use crate::scripts;
 
 /// A key that is moved while its node is scanned may be missed: it was not yet there on the one and
 /// is no longer on the other. A scan of all nodes in which it stays where it is finds it, so this
@@ -76,14 +77,14 @@ impl Cluster {
             let look = scan.look().into();
             let reply = lease.exchange(deadline, Intent::Read, &look).await?;
             scan.take_in_keys(reply)?;
-            let unlinks = scan
+            let removals = scan
                 .take_found()
                 .into_iter()
-                .map(|key| (slot(&key), commands::over_keys("UNLINK", &[key])));
-            let unlinked = self
-                .batch(deadline, Intent::Write, unlinks.collect())
+                .map(|key| (slot(&key), scripts::remove(&[key])));
+            let replies = self
+                .batch(deadline, Intent::Write, removals.collect())
                 .await?;
-            for reply in unlinked {
+            for reply in replies {
                 *removed += reply.count()?;
             }
         }

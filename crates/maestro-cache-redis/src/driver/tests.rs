@@ -24,7 +24,7 @@ fn get(key: &str) -> Request {
 }
 
 fn increment(key: &str) -> Request {
-    let (by, millis) = (1, 1000);
+    let (by, millis) = (1, Some(1000));
     let key = key.into();
     Joinable::Increment(Increment { key, by, millis }.into()).into()
 }
