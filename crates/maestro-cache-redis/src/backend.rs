@@ -89,9 +89,9 @@ const LONGEST_TEXT: usize = 512 << 20;
 /// [`MGET`](https://redis.io/docs/latest/commands/mget/) shows it as missing.
 ///
 /// With rules for the user ([`ACL`](https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/)),
-/// it needs `GET`, `MGET`, `SET`, `UNLINK`, `EXISTS`, `GETDEL`, `INCRBY`, `PTTL`, `PEXPIRE`,
-/// `PERSIST`, `SCAN`, `MULTI`, `EXEC`, `EVALSHA` and `EVAL`, and `SELECT` for a database other than 0;
-/// on a cluster `CLUSTER|SLOTS`, `CLUSTER|NODES` and `ASKING` as well, and behind sentinels better
+/// it needs `GET`, `GETRANGE`, `MGET`, `SET`, `UNLINK`, `EXISTS`, `INCRBY`, `PTTL`, `PEXPIRE`,
+/// `PERSIST`, `SCAN`, `MULTI`, `EXEC`, `EVALSHA` and `EVAL`, for loads `SETRANGE`, `STRLEN` and `TIME`
+/// as well, and `SELECT` for a database other than 0; on a cluster `CLUSTER|SLOTS`, `CLUSTER|NODES` and `ASKING` as well, and behind sentinels better
 /// `ROLE`. Without `PING`, `health_check` asks whether it may run `GET`. A call that lacks its command
 /// fails with [`PermissionDenied`](ErrorKind::PermissionDenied).
 #[derive(Clone)]

@@ -78,10 +78,10 @@ if not left then
   if type(removed) == 'table' then return removed end
   return 0
 end
+if left == -1 and not millis then return 0 end
 local set = store(key, string.sub(redis.call('GET', key), 1, -129), millis)
 if set.err then return set end
-if millis or left ~= -1 then return 1 end
-return 0"
+return 1"
 ));
 
 /// Stores a value where there is no live one.

@@ -394,7 +394,7 @@ async fn a_user_without_ping_gets_no_more_connections_than_configured() {
     let server = RedisServer::builder().tcp().start();
     let mut rules = vec!["ACL", "SETUSER", "qf", "on", ">secret", "~qf:*", "-@all"];
     rules.extend(
-        "+get +mget +set +unlink +exists +getdel +incrby +pttl +pexpire +persist".split(' '),
+        "+get +getrange +mget +set +unlink +exists +incrby +pttl +pexpire +persist".split(' '),
     );
     rules.extend("+scan +multi +exec +evalsha +eval".split(' '));
     assert!(!server.ask(&rules).is_error());

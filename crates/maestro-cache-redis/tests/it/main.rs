@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cancellation;
+mod claims;
 mod clear;
 mod connections;
 mod contract;
