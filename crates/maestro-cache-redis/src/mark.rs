@@ -49,10 +49,11 @@ const BACKING_OFF: u64 = u64::MAX;
 /// What stands in a key that is claimed and has no value.
 const NO_VALUE: &[u8] = b"null";
 
-/// What the scripts know of marks, as Lua.
+/// How the scripts find marks, as Lua.
 ///
-/// Positions count from 1 there: kind 1, stale 2 to 25, until 42 to 65, holder 66 to 97.
-macro_rules! lua {
+/// Each function that a script has costs time whenever it is called, so it has those that it needs:
+/// with these it sees that there is no mark, which is the rule.
+macro_rules! lua_of_marks {
     () => {
         r"local MAGIC = '\t\r \t \r\n\r\t\t\n\n\t\r\t\n\n \t \n  \n\n\r\n\n  \r'
 
@@ -70,7 +71,16 @@ local function mark_of(key)
   return nil, tail
 end
 
-local function number(digits)
+"
+    };
+}
+pub(crate) use lua_of_marks;
+
+/// How the scripts read marks, as Lua. Positions count from 1 there: kind 1, stale 2 to 25, until 42 to
+/// 65, holder 66 to 97.
+macro_rules! lua_of_lives {
+    () => {
+        r"local function number(digits)
   local number = 0
   for at = 1, #digits do
     local digit = string.find(' \t\n\r', string.sub(digits, at, at), 1, true) - 1
@@ -92,7 +102,15 @@ local function live(key, mark)
   return nil
 end
 
-local function store(key, value, millis)
+"
+    };
+}
+pub(crate) use lua_of_lives;
+
+/// How the scripts store values, as Lua.
+macro_rules! lua_of_stores {
+    () => {
+        r"local function store(key, value, millis)
   if millis then return redis.pcall('SET', key, value, 'PX', millis) end
   return redis.pcall('SET', key, value)
 end
@@ -100,9 +118,9 @@ end
 "
     };
 }
-pub(crate) use lua;
+pub(crate) use lua_of_stores;
 
-/// What the scripts know of claims, as Lua; to stand behind the other.
+/// What the scripts know of claims, as Lua; to stand behind how marks are read.
 ///
 /// A placeholder whose life is not that of a claim was given it by somebody else, and nobody holds
 /// it: a claim would last as long.
@@ -359,7 +377,10 @@ mod tests {
     #[test]
     fn the_scripts_know_marks_by_the_same_end() {
         let magic = MAGIC.escape_ascii().to_string();
-        assert!(lua!().contains(&format!("MAGIC = '{magic}'")), "{magic}");
+        assert!(
+            lua_of_marks!().contains(&format!("MAGIC = '{magic}'")),
+            "{magic}"
+        );
     }
 
     #[test]

@@ -24,8 +24,10 @@ return found",
 
 /// Claims a key, or answers what is there as [`LOOK_UP`] does.
 static CLAIM: Script = Script::new(concat!(
-    mark::lua!(),
+    mark::lua_of_marks!(),
+    mark::lua_of_lives!(),
     mark::lua_of_claims!(),
+    mark::lua_of_stores!(),
     r"local key, token, life, over = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local mark, refusal = mark_of(key)
 if refusal then return refusal end
@@ -66,7 +68,8 @@ return 1"
 ));
 
 static RENEW: Script = Script::new(concat!(
-    mark::lua!(),
+    mark::lua_of_marks!(),
+    mark::lua_of_lives!(),
     mark::lua_of_claims!(),
     r"local key, token, life = KEYS[1], ARGV[1], ARGV[2]
 local mark, refusal = mark_of(key)
@@ -83,8 +86,10 @@ return 1"
 ));
 
 static PUBLISH: Script = Script::new(concat!(
-    mark::lua!(),
+    mark::lua_of_marks!(),
+    mark::lua_of_lives!(),
     mark::lua_of_claims!(),
+    mark::lua_of_stores!(),
     r"local key, token, life = KEYS[1], ARGV[1], ARGV[2]
 local mark, refusal = mark_of(key)
 if refusal then return refusal end
@@ -95,7 +100,8 @@ return 1"
 ));
 
 static RELEASE: Script = Script::new(concat!(
-    mark::lua!(),
+    mark::lua_of_marks!(),
+    mark::lua_of_lives!(),
     mark::lua_of_claims!(),
     r"local key, token, life, back_off = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local mark, refusal = mark_of(key)

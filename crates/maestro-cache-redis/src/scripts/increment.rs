@@ -12,7 +12,7 @@ use crate::resp::Command;
 /// A loaded counter is no integer for the server, since its mark is behind it. It becomes a plain one
 /// for the time that it was to be live. If it cannot be added to, all is put back as it was.
 static INCREMENT: Script = Script::new(concat!(
-    mark::lua!(),
+    mark::lua_of_stores!(),
     r"local function create(key, by, millis)
   local set = store(key, by, millis ~= '' and millis)
   if set.err then return set end
@@ -27,37 +27,44 @@ local function add(key, by)
   return sum
 end
 
-local function see_through(key, by, millis, refusal)
-  local mark = mark_of(key)
-  if not mark then return refusal end
-  local left = live(key, mark)
-  if not left then return create(key, by, millis) end
-  local value = redis.call('GET', key)
-  local number = string.sub(value, 1, -129)
-  if #number > 20 then return refusal end
-  local set = redis.pcall('SET', key, number, 'KEEPTTL')
-  if set.err then return set end
-  local sum = add(key, by)
-  if type(sum) == 'table' then
-    redis.call('SET', key, value, 'KEEPTTL')
-  elseif left ~= -1 then
-    redis.call('PEXPIRE', key, left)
+local sums, refused = {}, {}
+for i, key in ipairs(KEYS) do
+  local by, millis = ARGV[2 * i - 1], ARGV[2 * i]
+  if redis.pcall('EXISTS', key) == 0 then
+    sums[i] = create(key, by, millis)
+  else
+    local sum = add(key, by)
+    if type(sum) == 'table' and string.find(sum.err, 'not an integer', 1, true) then
+      refused[#refused + 1] = i
+    end
+    sums[i] = sum
   end
-  return sum
 end
 
-local sums = {}
-for i, key in ipairs(KEYS) do
-  local by, millis, sum = ARGV[2 * i - 1], ARGV[2 * i]
-  if redis.pcall('EXISTS', key) == 0 then
-    sum = create(key, by, millis)
-  else
-    sum = add(key, by)
-    if type(sum) == 'table' and string.find(sum.err, 'not an integer', 1, true) then
-      sum = see_through(key, by, millis, sum)
+if #refused > 0 then
+",
+    mark::lua_of_marks!(),
+    mark::lua_of_lives!(),
+    r"local function see_through(key, by, millis, refusal)
+    local mark = mark_of(key)
+    if not mark then return add(key, by) end
+    local left = live(key, mark)
+    if not left then return create(key, by, millis) end
+    local value = redis.call('GET', key)
+    if #value > 20 + 128 then return refusal end
+    local set = redis.pcall('SET', key, string.sub(value, 1, -129), 'KEEPTTL')
+    if set.err then return set end
+    local sum = add(key, by)
+    if type(sum) == 'table' then
+      redis.call('SET', key, value, 'KEEPTTL')
+    elseif left ~= -1 then
+      redis.call('PEXPIRE', key, left)
     end
+    return sum
   end
-  sums[i] = sum
+  for _, i in ipairs(refused) do
+    sums[i] = see_through(KEYS[i], ARGV[2 * i - 1], ARGV[2 * i], sums[i])
+  end
 end
 if #KEYS == 1 then return sums[1] end
 return sums"

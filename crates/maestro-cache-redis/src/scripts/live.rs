@@ -10,30 +10,40 @@ use crate::mark;
 pub(crate) const MOST_KEYS: usize = 1000;
 
 static EXISTS: Script = Script::new(concat!(
-    mark::lua!(),
+    mark::lua_of_marks!(),
     r"local key = KEYS[1]
 local mark, refusal = mark_of(key)
 if refusal then return refusal end
-if mark then return live(key, mark) and 1 or 0 end
-return redis.pcall('EXISTS', key)"
+if not mark then return redis.pcall('EXISTS', key) end
+
+",
+    mark::lua_of_lives!(),
+    r"return live(key, mark) and 1 or 0"
 ));
 
 static TTL: Script = Script::new(concat!(
-    mark::lua!(),
+    mark::lua_of_marks!(),
     r"local key = KEYS[1]
 local mark, refusal = mark_of(key)
 if refusal then return refusal end
-if mark then return live(key, mark) or -2 end
-return redis.pcall('PTTL', key)"
+if not mark then return redis.pcall('PTTL', key) end
+
+",
+    mark::lua_of_lives!(),
+    r"return live(key, mark) or -2"
 ));
 
 static TAKE: Script = Script::new(concat!(
-    mark::lua!(),
+    mark::lua_of_marks!(),
     r"local key = KEYS[1]
 local value = redis.pcall('GET', key)
 if type(value) ~= 'string' then return value end
 local mark = mark_in(value)
-if mark then value = live(key, mark) and string.sub(value, 1, -129) end
+if mark then
+",
+    mark::lua_of_lives!(),
+    r"value = live(key, mark) and string.sub(value, 1, -129)
+end
 local removed = redis.pcall('UNLINK', key)
 if type(removed) == 'table' then return removed end
 return value or false"
@@ -42,20 +52,32 @@ return value or false"
 /// Removes keys and counts those that were live. What is not live goes first, so that the other count
 /// is the answer.
 static REMOVE: Script = Script::new(concat!(
-    mark::lua!(),
-    r"local counted, others = {}, {}
+    mark::lua_of_marks!(),
+    r"local counted, marked, marks = {}, {}, {}
 for _, key in ipairs(KEYS) do
   local mark, refusal = mark_of(key)
   if refusal then return refusal end
-  if mark and not live(key, mark) then
-    others[#others + 1] = key
+  if mark then
+    marked[#marked + 1], marks[#marks + 1] = key, mark
   else
     counted[#counted + 1] = key
   end
 end
-if #others > 0 then
-  local removed = redis.pcall('UNLINK', unpack(others))
-  if type(removed) == 'table' then return removed end
+if #marked > 0 then
+",
+    mark::lua_of_lives!(),
+    r"local others = {}
+  for i, key in ipairs(marked) do
+    if live(key, marks[i]) then
+      counted[#counted + 1] = key
+    else
+      others[#others + 1] = key
+    end
+  end
+  if #others > 0 then
+    local removed = redis.pcall('UNLINK', unpack(others))
+    if type(removed) == 'table' then return removed end
+  end
 end
 if #counted == 0 then return 0 end
 return redis.pcall('UNLINK', unpack(counted))"
@@ -64,7 +86,7 @@ return redis.pcall('UNLINK', unpack(counted))"
 /// Told an expiry, a loaded value becomes a plain one: it lives as long as that says, and is neither
 /// stale afterwards nor claimed.
 static SET_EXPIRY: Script = Script::new(concat!(
-    mark::lua!(),
+    mark::lua_of_marks!(),
     r"local key, millis = KEYS[1], ARGV[1]
 local mark, refusal = mark_of(key)
 if refusal then return refusal end
@@ -72,7 +94,11 @@ if not mark then
   if millis then return redis.pcall('PEXPIRE', key, millis) end
   return redis.pcall('PERSIST', key)
 end
-local left = live(key, mark)
+
+",
+    mark::lua_of_lives!(),
+    mark::lua_of_stores!(),
+    r"local left = live(key, mark)
 if not left then
   local removed = redis.pcall('UNLINK', key)
   if type(removed) == 'table' then return removed end
@@ -86,15 +112,19 @@ return 1"
 
 /// Stores a value where there is no live one.
 static ADD: Script = Script::new(concat!(
-    mark::lua!(),
+    mark::lua_of_marks!(),
+    mark::lua_of_stores!(),
     r"local key = KEYS[1]
 local mark, refusal = mark_of(key)
 if refusal then return refusal end
 if mark then
-  if live(key, mark) then return 0 end
+",
+    mark::lua_of_lives!(),
+    r"if live(key, mark) then return 0 end
 else
   local exists = redis.pcall('EXISTS', key)
-  if exists ~= 0 then return type(exists) == 'table' and exists or 0 end
+  if type(exists) == 'table' then return exists end
+  if exists ~= 0 then return 0 end
 end
 local set = store(key, ARGV[1], ARGV[2])
 if set.err then return set end
@@ -103,12 +133,17 @@ return 1"
 
 /// Replaces a value that is still the expected one.
 static COMPARE_AND_SET: Script = Script::new(concat!(
-    mark::lua!(),
+    mark::lua_of_marks!(),
+    mark::lua_of_stores!(),
     r"local key = KEYS[1]
 local current = redis.pcall('GET', key)
 if type(current) == 'table' then return current end
 local mark = current and mark_in(current)
-if mark then current = live(key, mark) and string.sub(current, 1, -129) end
+if mark then
+",
+    mark::lua_of_lives!(),
+    r"current = live(key, mark) and string.sub(current, 1, -129)
+end
 if current ~= ARGV[1] then return 0 end
 local set = store(key, ARGV[2], ARGV[3])
 if set.err then return set end

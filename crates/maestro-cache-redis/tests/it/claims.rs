@@ -806,6 +806,74 @@ async fn a_value_that_is_taken_or_compared_is_the_value_alone() {
     assert_eq!(server.ask(&["DBSIZE"]).number(), 1, "what is taken is gone");
 }
 
+/// Claims and stale values are seen by no plain operation, and each that writes ends them.
+#[tokio::test]
+async fn no_other_operation_sees_a_claim_or_what_is_stale() {
+    let server = RedisServer::start();
+    let bench = Bench::on(&server);
+    let cache = &bench.cache;
+    for is_stale in [true, false] {
+        let prepare = async || {
+            let _ = server.ask(&["DEL", "key"]);
+            if is_stale {
+                bench.stale("key", "5").await;
+            } else {
+                bench.claimed("key").await;
+            }
+        };
+        let is_gone = || server.ask(&["EXISTS", "key"]).number() == 0;
+        prepare().await;
+        let before = raw(&server, "key");
+        assert_eq!(bench.get("key").await, None);
+        let values = cache.get_many(context(), &["key", "key"]).await.unwrap();
+        assert!(values.iter().all(Option::is_none));
+        assert!(!cache.exists(context(), "key").await.unwrap());
+        assert_eq!(bench.ttl("key").await, TimeToLive::Missing);
+        for expected in ["5", "null"] {
+            let expected = expected.as_bytes();
+            let swap = cache.compare_and_set(context(), "key", expected, "6".into(), HOUR);
+            assert!(!swap.await.unwrap());
+        }
+        assert_eq!(raw(&server, "key"), before, "to look is not to write");
+
+        assert!(cache.take(context(), "key").await.unwrap().is_none());
+        assert!(is_gone());
+        prepare().await;
+        assert_eq!(cache.delete(context(), &["key", "key"]).await.unwrap(), 0);
+        assert!(is_gone());
+        for expiry in [HOUR, Expiry::Never] {
+            prepare().await;
+            assert!(!cache.set_expiry(context(), "key", expiry).await.unwrap());
+            assert!(is_gone());
+        }
+        for pattern in ["key", "k*"] {
+            prepare().await;
+            let pattern = Pattern::parse(pattern).unwrap();
+            assert_eq!(cache.clear(context(), &pattern).await.unwrap(), 0);
+            assert!(is_gone());
+        }
+        for (expiry, longest) in [(HOUR, 3_600_000), (Expiry::Never, -1)] {
+            let lives = || (longest - 10_000..=longest).contains(&pttl(&server, "key"));
+            prepare().await;
+            let add = cache.set(context(), "key", "6".into(), expiry, SetWhen::Absent);
+            assert!(add.await.unwrap());
+            assert_eq!(raw(&server, "key"), "6");
+            assert!(lives());
+            prepare().await;
+            assert_eq!(bench.increment("key", 7, expiry).await, Ok(7));
+            assert_eq!(raw(&server, "key"), "7");
+            assert!(lives());
+            for when in [SetWhen::Always, SetWhen::Absent] {
+                prepare().await;
+                let set = cache.set(context(), "key", "8".into(), expiry, when);
+                assert!(set.await.unwrap());
+                assert_eq!(raw(&server, "key"), "8");
+                assert!(lives());
+            }
+        }
+    }
+}
+
 /// Reads of values that no load stored are what they were.
 #[tokio::test]
 async fn plain_values_are_read_without_a_script() {
