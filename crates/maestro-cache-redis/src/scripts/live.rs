@@ -6,8 +6,9 @@ use super::{Script, ScriptCall, keyed, over_keys};
 use crate::commands;
 use crate::mark;
 
-/// The most keys of one call. A server does nothing else until it is through with them.
-pub(crate) const MOST_KEYS: usize = 1000;
+/// The most keys of one call. A server does nothing else until it is through with them, which takes it
+/// less than a millisecond.
+pub(crate) const MOST_KEYS: usize = 250;
 
 static EXISTS: Script = Script::new(concat!(
     mark::lua_of_marks!(),
