@@ -68,7 +68,7 @@ const LONGEST_TEXT: usize = 512 << 20;
 ///
 /// - **Deadline**: a call takes no longer than its [`CallContext::timeout`], connecting and a retry
 ///   included.
-/// - **Retries**: `get`, `get_many`, `exists`, `ttl` and `ping` are sent once more if the
+/// - **Retries**: `get`, `get_many`, `exists`, `ttl`, `look_up` and `ping` are sent once more if the
 ///   connection breaks before the answer. What changes something never is, but for what a server
 ///   refused without doing anything: a replica, a node without the key, a script that it did not know.
 /// - **Outcome**: a write that fails says by [`Error::outcome`] whether it may have taken effect. A
@@ -81,6 +81,21 @@ const LONGEST_TEXT: usize = 512 << 20;
 /// - **Runtimes**: it needs a Tokio runtime with I/O and time. It may be used from several of them;
 ///   connections whose runtime is gone are made anew, as are those whose runtime is not driven any
 ///   more once a call over them took longer than its deadline.
+///
+/// # Loads
+///
+/// What loads know of a key stands in the key itself. A key that is being loaded for the first time
+/// holds `null` and lives for three seconds, unless whoever loads it says again that it does. A value
+/// that may be served when it is stale, or loaded again early, is there for longer than it is live.
+/// Behind both stand 128 bytes of white space that say so. Whatever anybody writes there, also with
+/// `SET`, `DEL` or `FLUSHDB` and without this library, ends the load: its result is not stored.
+///
+/// Services that read the key as JSON see the value, or `null` while there is none. They may read a
+/// value that is stale here. Those that read another format than JSON have to use this library. A load
+/// that keeps values as plain ones leaves nothing but the value.
+///
+/// A server that is replaced by its replica may have forgotten what it was told last, a write that
+/// ends a load among it.
 ///
 /// # Differences that a server brings
 ///

@@ -194,6 +194,17 @@ impl Reply {
         }
     }
 
+    /// As many answers in one as there were questions.
+    pub(crate) fn many_of(self, count: usize) -> Result<Vec<Self>> {
+        let outcome_unclear = self.outcome_unclear;
+        let answers = self.many()?;
+        if answers.len() == count {
+            Ok(answers)
+        } else {
+            Err(unexpected(outcome_unclear))
+        }
+    }
+
     /// So many answers in one, and no others.
     pub(crate) fn parts<const COUNT: usize>(self) -> Result<[Self; COUNT]> {
         let outcome_unclear = self.outcome_unclear;

@@ -140,7 +140,7 @@ impl Deployment {
         let reply = self
             .run(Slot::ANY, deadline, Intent::Read, &look_up)
             .await?;
-        reply.many()
+        reply.many_of(keys.len())
     }
 
     /// Stores the value where there is no live one.

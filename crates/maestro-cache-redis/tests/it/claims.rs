@@ -237,6 +237,39 @@ async fn every_write_of_others_ends_a_claim() {
     }
 }
 
+/// Whatever comes first, what was loaded before a write is not what is there after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_never_overtakes_a_write() {
+    let server = RedisServer::start();
+    let (loads, writes) = (Bench::on(&server), Bench::on(&server));
+    let mut published = 0;
+    for round in 0..300 {
+        match round % 3 {
+            0 => {}
+            1 => loads.loaded("key", "live").await,
+            _ => loads.stale("key", "stale").await,
+        }
+        let token = LoadToken::new();
+        let claim = loads.claim("key", token, ClaimOver::Live).await;
+        assert!(matches!(claim, Claim::Granted), "{claim:?}");
+        let publish = loads.publish("key", token, "old", keeping());
+        if round % 2 == 0 {
+            let ((), was_published) = tokio::join!(writes.set("key", "new"), publish);
+            published += u32::from(was_published);
+            assert_eq!(writes.get("key").await.unwrap(), "new");
+        } else {
+            let delete = writes.cache.delete(context(), &["key"]);
+            let (deleted, was_published) = tokio::join!(delete, publish);
+            published += u32::from(was_published);
+            deleted.unwrap();
+            assert_eq!(writes.get("key").await, None);
+            assert!(is_missing(&writes.look_up("key").await, None));
+        }
+        let _ = server.ask(&["DEL", "key"]);
+    }
+    assert!(published < 300, "the write was never first");
+}
+
 #[tokio::test]
 async fn a_claim_whose_life_is_not_its_own_is_nobodys() {
     let server = RedisServer::start();
