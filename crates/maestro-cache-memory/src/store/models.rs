@@ -42,7 +42,7 @@ fn key_of(store: &Store, place: usize, number: usize) -> String {
 fn set(store: &Store, key: &str, value: &'static str, deadline: Deadline) -> Result<()> {
     let value = Value::new(Bytes::from_static(value.as_bytes()));
     store.update(key, |_, _| {
-        Ok((Change::Store(Entry { value, deadline }), ()))
+        Ok((Change::Store(Entry::new(value, deadline)), ()))
     })
 }
 
