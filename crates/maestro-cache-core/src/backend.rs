@@ -63,6 +63,8 @@ pub enum SetWhen {
 ///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout); a failed write says by its
 ///   [`Outcome`](crate::Outcome) whether it may have happened.
 /// - **Cancellation.** A future that is dropped leaks nothing and disturbs no other call.
+/// - **Loads are unseen.** Neither a claim nor a value that is only of use to loads any more is seen by
+///   another method than those of loads, and every write or removal of a key ends its claim.
 /// - **Closed is closed.** After [`close`](CacheBackend::close) every other method answers
 ///   [`Error::closed`](crate::Error::closed), for empty batches too.
 /// - **Nothing before the first poll, or all of it.** A method may do its work at once and return
