@@ -1,5 +1,7 @@
 //! What becomes of calls while a server is in trouble: a steady load, real faults, and a report.
 //!
+//! And several processes that load the same values: [`Fleet`].
+//!
 //! The suite in `tests/` demands of the Redis backend what `docs/reliability.md` promises. The program
 //! `reliability` runs the same scenarios against other clients as well, and prints the table.
 
@@ -13,7 +15,9 @@
     clippy::missing_panics_doc
 )]
 
+mod chance;
 mod client;
+mod fleet;
 mod load;
 mod report;
 mod run;
@@ -22,6 +26,7 @@ mod soak;
 mod witness;
 
 pub use client::Client;
+pub use fleet::{Contender, Fared, Fleet, Trouble, Worker};
 pub use report::Report;
 pub use run::{Run, RunBuilder};
 pub use soak::{Soak, Soaked};

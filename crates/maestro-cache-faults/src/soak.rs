@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use crate::chance::Chance;
 use maestro_cache_testkit::{Fault, FaultProxy, RedisServer};
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
@@ -60,11 +61,11 @@ impl Soak {
         let client = Client::Maestro.build(&proxy.url(), Duration::from_secs(1));
         let load = Load::start(&client, "soak:", Memory::Totals);
         let began = Instant::now();
-        let mut random = Random(self.seed);
+        let mut random = Chance::new(self.seed);
         let (mut faults, mut samples) = (0, Vec::new());
         let mut next_sample = Duration::from_secs(10);
         while began.elapsed() < self.time {
-            let trouble = random.trouble();
+            let trouble = trouble(&mut random);
             let lasts = Duration::from_millis(100 + random.below(2900));
             block_in_place(|| begin(trouble, &server, &proxy));
             sleep(lasts).await;
@@ -122,42 +123,26 @@ fn end(trouble: Trouble, server: &RedisServer, proxy: &FaultProxy) {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): the same faults for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn trouble(&mut self) -> Trouble {
-        let delay = Duration::from_millis(self.below(1500));
-        let bytes = self.below(400);
-        let seed = self.next();
-        match self.below(12) {
-            0 => Trouble::Kill,
-            1 => Trouble::Freeze,
-            2 => Trouble::CloseConnections,
-            3 => Trouble::OfTheNetwork(Fault::Delay(delay)),
-            4 => Trouble::OfTheNetwork(Fault::DelayAnswers(delay)),
-            5 => Trouble::OfTheNetwork(Fault::Refuse),
-            6 => Trouble::OfTheNetwork(Fault::SwallowOld),
-            7 => Trouble::OfTheNetwork(Fault::SwallowAll),
-            8 => Trouble::OfTheNetwork(Fault::BlackHole),
-            9 => Trouble::OfTheNetwork(Fault::ResetMidReply { after_bytes: bytes }),
-            10 => Trouble::OfTheNetwork(Fault::TruncateHandshake { bytes }),
-            _ => Trouble::OfTheNetwork(Fault::DropRandomly {
-                seed,
-                per_mille: 20,
-            }),
-        }
+fn trouble(chance: &mut Chance) -> Trouble {
+    let delay = Duration::from_millis(chance.below(1500));
+    let bytes = chance.below(400);
+    let seed = chance.next();
+    match chance.below(12) {
+        0 => Trouble::Kill,
+        1 => Trouble::Freeze,
+        2 => Trouble::CloseConnections,
+        3 => Trouble::OfTheNetwork(Fault::Delay(delay)),
+        4 => Trouble::OfTheNetwork(Fault::DelayAnswers(delay)),
+        5 => Trouble::OfTheNetwork(Fault::Refuse),
+        6 => Trouble::OfTheNetwork(Fault::SwallowOld),
+        7 => Trouble::OfTheNetwork(Fault::SwallowAll),
+        8 => Trouble::OfTheNetwork(Fault::BlackHole),
+        9 => Trouble::OfTheNetwork(Fault::ResetMidReply { after_bytes: bytes }),
+        10 => Trouble::OfTheNetwork(Fault::TruncateHandshake { bytes }),
+        _ => Trouble::OfTheNetwork(Fault::DropRandomly {
+            seed,
+            per_mille: 20,
+        }),
     }
 }
 

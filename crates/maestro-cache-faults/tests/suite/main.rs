@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use maestro_cache_faults::{Client, Report, scenarios};
+use maestro_cache_faults::{Client, Contender, Fleet, Report, Trouble, scenarios};
 use maestro_cache_testkit::Fault;
 
 const MILLIS: fn(u64) -> Duration = Duration::from_millis;
@@ -266,4 +266,25 @@ async fn another_master_by_the_sentinels() {
 async fn a_master_killed_behind_sentinels() {
     let report = scenarios::sentinel_failover(Client::Maestro, true).await;
     judge(&report, SECONDS(2));
+}
+
+/// Eight processes, one database, writes that invalidate, and processes that are killed and stopped.
+#[test]
+fn a_fleet_is_never_told_what_was_invalidated() {
+    let fleet = Fleet {
+        processes: 8,
+        time: SECONDS(12),
+        keys: 50,
+        ttl: MILLIS(500),
+        writes_of_a_thousand: 20,
+        trouble: Trouble::KillsAndStops,
+    };
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_fleet"));
+    let fared = fleet.run(program, Contender::Ours, 1);
+    println!("{fared}");
+    assert_eq!(fared.stale, 0, "{fared}");
+    assert!(fared.reads > 1000 && fared.invalidations > 20, "{fared}");
+    // What the check of a history finds where there is something to find.
+    let fared = fleet.run(program, Contender::Moka, 1);
+    assert!(fared.stale > 0, "{fared}");
 }

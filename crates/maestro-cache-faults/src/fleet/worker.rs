@@ -1,0 +1,177 @@
+//! One process of a fleet: some tasks that read, and now and then write and invalidate.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use maestro_cache_core::Cache;
+use maestro_cache_redis::RedisCache;
+use redis::aio::MultiplexedConnection;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, sleep};
+
+use super::history::{Event, Journal, now};
+use super::{Contender, Fleet};
+use crate::chance::Chance;
+
+const TASKS: u64 = 8;
+
+/// The key that counts how often the database was asked for a value.
+pub(super) const LOADS: &str = "loads";
+
+/// What one process is told.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    pub(super) contender: Contender,
+    pub(super) cache: String,
+    pub(super) database: String,
+    pub(super) journal: PathBuf,
+    pub(super) seed: u64,
+    pub(super) fleet: Fleet,
+}
+
+#[derive(Clone)]
+enum Store {
+    Ours(Cache),
+    GetThenSet(Cache),
+    Moka(moka::future::Cache<u32, u64>),
+}
+
+struct Process {
+    store: Store,
+    database: MultiplexedConnection,
+    journal: Journal,
+    fleet: Fleet,
+}
+
+impl Worker {
+    /// Works until the time is over.
+    pub async fn run(self) {
+        let ours = || {
+            let backend = RedisCache::new(&self.cache).unwrap();
+            Cache::builder(backend)
+                .key_prefix("fleet:")
+                .build()
+                .unwrap()
+        };
+        let store = match self.contender {
+            Contender::Ours => Store::Ours(ours()),
+            Contender::GetThenSet => Store::GetThenSet(ours()),
+            Contender::Moka => Store::Moka(
+                moka::future::Cache::builder()
+                    .time_to_live(self.fleet.ttl)
+                    .build(),
+            ),
+        };
+        let client = redis::Client::open(self.database.as_str()).unwrap();
+        let process = Arc::new(Process {
+            store,
+            database: client.get_multiplexed_async_connection().await.unwrap(),
+            journal: Journal::new(&self.journal),
+            fleet: self.fleet,
+        });
+        let mut tasks = JoinSet::new();
+        for task in 0..TASKS {
+            let process = Arc::clone(&process);
+            let chance = Chance::new(self.seed * TASKS + task);
+            tasks.spawn(async move { process.work(chance).await });
+        }
+        let flushes = {
+            let process = Arc::clone(&process);
+            tokio::spawn(async move {
+                let mut flush = interval(Duration::from_millis(100));
+                loop {
+                    flush.tick().await;
+                    process.journal.flush();
+                }
+            })
+        };
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
+        flushes.abort();
+        process.journal.flush();
+    }
+}
+
+impl Process {
+    async fn work(&self, mut chance: Chance) {
+        let end = Instant::now() + self.fleet.time;
+        while Instant::now() < end {
+            let key = u32::try_from(chance.below(self.fleet.keys.into())).unwrap();
+            if chance.below(1000) < self.fleet.writes_of_a_thousand {
+                self.write(key).await;
+            } else {
+                self.read(key, Duration::from_micros(chance.below(3000)))
+                    .await;
+            }
+            // Memory alone would never let the others have a turn.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn read(&self, key: u32, load_takes: Duration) {
+        let began = now();
+        let load = || self.load(key, load_takes);
+        let version = match &self.store {
+            Store::Ours(cache) => {
+                let load = cache
+                    .get_or_compute(&name(key), load)
+                    .ttl(self.fleet.ttl)
+                    .await;
+                load.expect("the database is well")
+            }
+            Store::GetThenSet(cache) => match cache.get::<u64>(&name(key)).await {
+                Ok(Some(version)) => version,
+                _ => {
+                    let version = load().await.expect("the database is well");
+                    // One that is not stored is loaded again.
+                    let _ = cache.set(&name(key), &version).ttl(self.fleet.ttl).await;
+                    version
+                }
+            },
+            Store::Moka(cache) => {
+                let load = async { load().await.expect("the database is well") };
+                cache.get_with(key, load).await
+            }
+        };
+        self.journal.note(Event::Read {
+            key,
+            began,
+            version,
+        });
+    }
+
+    /// Reads the version first, and takes its time with the rest.
+    async fn load(&self, key: u32, takes: Duration) -> redis::RedisResult<u64> {
+        let mut database = self.database.clone();
+        let (version, _): (Option<u64>, u64) = redis::pipe()
+            .get(name(key))
+            .incr(LOADS, 1)
+            .query_async(&mut database)
+            .await?;
+        sleep(takes).await;
+        Ok(version.unwrap_or(0))
+    }
+
+    async fn write(&self, key: u32) {
+        let mut database = self.database.clone();
+        let incremented = redis::cmd("INCR").arg(name(key)).query_async(&mut database);
+        let version: u64 = incremented.await.expect("the database is well");
+        let is_invalidated = match &self.store {
+            Store::Ours(cache) | Store::GetThenSet(cache) => cache.delete(&name(key)).await.is_ok(),
+            Store::Moka(cache) => {
+                cache.invalidate(&key).await;
+                true
+            }
+        };
+        if is_invalidated {
+            let by = now();
+            self.journal.note(Event::Invalidated { key, by, version });
+        }
+    }
+}
+
+fn name(key: u32) -> String {
+    format!("key:{key}")
+}
