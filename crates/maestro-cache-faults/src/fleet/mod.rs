@@ -133,7 +133,7 @@ impl Fleet {
         let mut journals: Vec<PathBuf> = Vec::new();
         let began = Instant::now();
         let mut chance = Chance::new(seed);
-        let mut start = |journals: &mut Vec<PathBuf>, time: Duration| {
+        let start = |journals: &mut Vec<PathBuf>, time: Duration| {
             let journal = directory.path().join(journals.len().to_string());
             let process = Command::new(program)
                 .arg("worker")
@@ -152,20 +152,17 @@ impl Fleet {
             .map(|_| start(&mut journals, self.time))
             .collect();
         let (mut killed, mut stopped) = (0, 0);
-        while self.trouble == Trouble::KillsAndStops {
+        let left = || self.time.saturating_sub(began.elapsed());
+        while self.trouble == Trouble::KillsAndStops && left() > Duration::from_secs(2) {
             std::thread::sleep(Duration::from_millis(500 + chance.below(1000)));
-            let left = self.time.saturating_sub(began.elapsed());
-            if left < Duration::from_secs(1) {
-                break;
-            }
             let at = usize::try_from(chance.below(self.processes)).unwrap();
             if chance.below(2) == 0 {
                 processes[at].kill().unwrap();
                 processes[at].wait().unwrap();
-                processes[at] = start(&mut journals, left);
+                processes[at] = start(&mut journals, left());
                 killed += 1;
             } else {
-                let pause = Duration::from_millis(chance.below(5000)).min(left);
+                let pause = Duration::from_millis(chance.below(5000)).min(left());
                 signal("-STOP", &processes[at]);
                 std::thread::sleep(pause);
                 signal("-CONT", &processes[at]);

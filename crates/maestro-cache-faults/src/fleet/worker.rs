@@ -64,9 +64,12 @@ impl Worker {
             ),
         };
         let client = redis::Client::open(self.database.as_str()).unwrap();
+        // A process that was stopped finds all its timers due, and the answers beside them.
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+        let connecting = client.get_multiplexed_async_connection_with_config(&patient);
         let process = Arc::new(Process {
             store,
-            database: client.get_multiplexed_async_connection().await.unwrap(),
+            database: connecting.await.unwrap(),
             journal: Journal::new(&self.journal),
             fleet: self.fleet,
         });
@@ -156,8 +159,10 @@ impl Process {
 
     async fn write(&self, key: u32) {
         let mut database = self.database.clone();
-        let incremented = redis::cmd("INCR").arg(name(key)).query_async(&mut database);
-        let version: u64 = incremented.await.expect("the database is well");
+        let mut increment = redis::cmd("INCR");
+        increment.arg(name(key));
+        let version = increment.query_async(&mut database).await;
+        let version: u64 = version.expect("the database is well");
         let is_invalidated = match &self.store {
             Store::Ours(cache) | Store::GetThenSet(cache) => cache.delete(&name(key)).await.is_ok(),
             Store::Moka(cache) => {
