@@ -403,6 +403,7 @@ async fn a_back_off_ends_by_itself_and_with_every_write() {
     assert!(bench.release("key", token, 500).await);
     let backing_off = Some(Held::BackingOff);
     assert!(is_stale(&bench.look_up("key").await, "old", backing_off));
+    assert!(is_missing(&bench.look_up_fresh("key").await, backing_off));
     for over in [ClaimOver::Gap, ClaimOver::Live] {
         let claim = bench.claim("key", token, over).await;
         assert!(
