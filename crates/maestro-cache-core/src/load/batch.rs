@@ -138,7 +138,7 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
         let gathering = Arc::clone(&gathering);
         let call = Call {
             loader: Gathered { key, gathering },
-            terms,
+            terms: Box::new(terms),
             detach: None,
         };
         Member::Running(Box::pin(async move {

@@ -17,7 +17,8 @@ use crate::{CacheBackend, Codec, Error, Expiry, Held, Lookup, Result, Value};
 
 pub(super) struct Call<L: Loader> {
     pub(super) loader: L,
-    pub(super) terms: Terms<L::Value>,
+    /// In a box, since it goes from hand to hand.
+    pub(super) terms: Box<Terms<L::Value>>,
     pub(super) detach: Option<Detach<L>>,
 }
 

@@ -183,26 +183,31 @@ impl<'a, L: Loader + 'a> IntoFuture for GetOrCompute<'a, L> {
     type IntoFuture = Computing<'a, L>;
 
     fn into_future(self) -> Computing<'a, L> {
-        Computing(State::Begun(Some(self)))
+        Computing {
+            call: Some(self),
+            state: State::Begun,
+        }
     }
 }
 
 /// A [`GetOrCompute`] on its way.
 #[must_use = "a future does nothing until it is awaited"]
 #[allow(missing_debug_implementations)] // The loader has none.
-pub struct Computing<'a, L: Loader>(State<'a, L>);
+pub struct Computing<'a, L: Loader> {
+    /// There until it is loaded or over. It stays where it is for as long as it can: a hit is so quick that
+    /// moving it about is much of what it costs.
+    call: Option<GetOrCompute<'a, L>>,
+    state: State<'a, L::Value>,
+}
 
 type Finish = fn(Lookup) -> Result<Lookup>;
 type Loading<'a, T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send + 'a>>;
 
-enum State<'a, L: Loader> {
-    Begun(Option<GetOrCompute<'a, L>>),
-    LookingUp(
-        Option<GetOrCompute<'a, L>>,
-        Moment,
-        Running<'a, Lookup, Finish>,
-    ),
-    Loading(Loading<'a, L::Value>),
+enum State<'a, T> {
+    Begun,
+    LookingUp(Moment, Running<'a, Lookup, Finish>),
+    Loading(Loading<'a, T>),
+    Over,
 }
 
 // Nothing is pinned in place: the call is only moved out, and the rest is `Unpin`.
@@ -213,53 +218,68 @@ impl<'a, L: Loader + 'a> Future for Computing<'a, L> {
 
     #[allow(clippy::panic)] // Only for a caller who polls on after it was ready.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            let (call, since, found) = match &mut self.0 {
-                State::Begun(call) => {
-                    let Some(call) = call.take() else {
-                        panic!("a load was polled after completion");
-                    };
-                    let shared = call.cache.shared();
-                    let since = shared.backend().flights().now();
-                    let look_for = call.policy.look_for();
-                    let started = shared.start(
-                        Operation::GetOrCompute,
-                        Some(call.key),
-                        |backend, context, key| backend.look_up(context, key, look_for),
-                        Ok as Finish,
-                    );
-                    match started {
-                        Started::Done(found) => (call, since, found),
-                        Started::Running(running) => {
-                            self.0 = State::LookingUp(Some(call), since, running);
-                            continue;
-                        }
-                    }
-                }
-                State::LookingUp(call, since, running) => {
-                    let found = ready!(Pin::new(running).poll(context));
-                    let Some(call) = call.take() else {
-                        panic!("a load was polled after completion");
-                    };
-                    (call, *since, found)
-                }
-                State::Loading(loading) => return loading.as_mut().poll(context),
-            };
-            // One that is due to be loaded again goes the long way too.
-            if let Ok(Lookup::Fresh { value, age }) = &found
-                && !age.is_some_and(|age| call.policy.is_due(age))
-                && let Ok(value) = call.cache.codec().decode(value.bytes())
-            {
-                self.0 = State::Begun(None);
-                return Poll::Ready(Ok(value));
+        let this = &mut *self;
+        let (since, found) = match (&mut this.state, &this.call) {
+            (State::Loading(loading), _) => return loading.as_mut().poll(context),
+            (State::LookingUp(since, running), _) => {
+                let found = ready!(Pin::new(running).poll(context));
+                (*since, found)
             }
-            let terms = Terms::new(call.cache, call.key, call.policy, call.is_negative);
-            let call = Call {
-                loader: call.loader,
-                terms,
-                detach: call.detach,
-            };
-            self.0 = State::Loading(Box::pin(load(call, since, found)));
+            (State::Begun, Some(call)) => {
+                let shared = call.cache.shared();
+                let since = shared.backend().flights().now();
+                let look_for = call.policy.look_for();
+                let started = shared.start(
+                    Operation::GetOrCompute,
+                    Some(call.key),
+                    |backend, context, key| backend.look_up(context, key, look_for),
+                    Ok as Finish,
+                );
+                match started {
+                    Started::Done(found) => (since, found),
+                    Started::Running(mut running) => match Pin::new(&mut running).poll(context) {
+                        Poll::Ready(found) => (since, found),
+                        Poll::Pending => {
+                            this.state = State::LookingUp(since, running);
+                            return Poll::Pending;
+                        }
+                    },
+                }
+            }
+            (State::Begun | State::Over, _) => panic!("a load was polled after completion"),
+        };
+        this.state = State::Over;
+        // One that is due to be loaded again goes the long way too.
+        if let (Ok(Lookup::Fresh { value, age }), Some(call)) = (&found, &this.call)
+            && !age.is_some_and(|age| call.policy.is_due(age))
+            && let Ok(value) = call.cache.codec().decode(value.bytes())
+        {
+            return Poll::Ready(Ok(value));
         }
+        let Some(call) = this.call.take() else {
+            panic!("a load was polled after completion");
+        };
+        let mut loading = begin(call, since, found);
+        let polled = loading.as_mut().poll(context);
+        if polled.is_pending() {
+            this.state = State::Loading(loading);
+        }
+        polled
     }
+}
+
+#[cold] // Beside a hit it is long.
+fn begin<'a, L: Loader + 'a>(
+    call: GetOrCompute<'a, L>,
+    since: Moment,
+    found: Result<Lookup>,
+) -> Loading<'a, L::Value> {
+    let terms = Terms::new(call.cache, call.key, call.policy, call.is_negative);
+    let terms = Box::new(terms);
+    let call = Call {
+        loader: call.loader,
+        terms,
+        detach: call.detach,
+    };
+    Box::pin(load(call, since, found))
 }

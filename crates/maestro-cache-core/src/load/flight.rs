@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicU64 as PlainAtomicU64;
 use std::task::{Poll, Waker};
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 
 use super::counts::{Counts, LoadCounts};
 use super::error::LoadError;
@@ -38,8 +39,8 @@ struct Shared {
 #[derive(Default)]
 struct Table {
     /// Those that can be joined.
-    by_key: HashMap<Box<str>, FlightId>,
-    flights: HashMap<FlightId, Flight>,
+    by_key: HashMap<Arc<str>, FlightId, RandomState>,
+    flights: HashMap<FlightId, Flight, RandomState>,
     last_waiter: u64,
 }
 
@@ -57,7 +58,7 @@ impl FlightId {
 
 /// One load, from the first who needs it to the last who has its result.
 struct Flight {
-    key: Box<str>,
+    key: Arc<str>,
     stage: Stage,
     /// The claim under which its result will be stored.
     token: Option<LoadToken>,
@@ -138,13 +139,13 @@ impl Flights {
     /// in.
     pub(super) fn board(
         &self,
-        key: &str,
+        key: &Arc<str>,
         since: Moment,
         evidence: Evidence,
         inside: &[FlightId],
     ) -> Boarding {
         let mut table = self.shared.table.lock();
-        if let Some(id) = table.by_key.get(key).copied() {
+        if let Some(id) = table.by_key.get(&**key).copied() {
             let doubt = table.flights.get(&id).and_then(|flight| {
                 if flight.may_be_joined(since, evidence) {
                     return Some(None);
@@ -161,17 +162,17 @@ impl Flights {
         }
         let loads_itself = |id: &FlightId| {
             let flight = table.flights.get(id);
-            flight.is_some_and(|flight| &*flight.key == key)
+            flight.is_some_and(|flight| flight.key == *key)
         };
         if inside.iter().any(loads_itself) {
             return Boarding::Circular;
         }
         let id = FlightId::new();
-        table.by_key.insert(key.into(), id);
+        table.by_key.insert(Arc::clone(key), id);
         table.flights.insert(
             id,
             Flight {
-                key: key.into(),
+                key: Arc::clone(key),
                 stage: Stage::Led,
                 token: None,
                 began: None,
@@ -320,16 +321,20 @@ impl Leader {
         self.with(|flight| flight.token)
     }
 
-    /// Notes under which claim the result will be stored.
-    pub(super) fn set_token(&self, token: Option<LoadToken>) {
-        self.with(|flight| flight.token = token);
+    /// Notes under which claim the result will be stored, if that is granted.
+    pub(super) fn ask_for(&self, token: LoadToken) {
+        self.with(|flight| flight.token = Some(token));
     }
 
-    /// To be called before anything is read that the result depends on.
-    pub(super) fn begin(&self) {
+    /// To be called before anything is read that the result depends on. Without a token it will not be
+    /// stored.
+    pub(super) fn begin(&self, token: Option<LoadToken>) {
         let begun = &self.flights.shared.begun;
         let began = Moment(begun.fetch_add(1, Ordering::AcqRel));
-        self.with(|flight| flight.began = Some(began));
+        self.with(|flight| {
+            flight.token = token;
+            flight.began = Some(began);
+        });
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Flight) -> T) -> T

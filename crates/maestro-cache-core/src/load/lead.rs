@@ -17,7 +17,7 @@ use super::flight::Landing;
 use super::led::{Led, Waiting};
 use super::loaded::{Load, Word};
 use super::loader::Loader;
-use super::nesting::Within;
+use super::nesting::within;
 use crate::{Claim, ClaimOver, Expiry, Keeping, LoadToken, Lookup, Result, Ttl};
 
 /// How often a key is claimed anew whose value cannot be read and was replaced by another one like it.
@@ -92,17 +92,17 @@ pub(super) async fn lead<L: Loader>(
             return Ok(old);
         }
     };
-    led.set_token(token);
-    led.begin();
+    led.begin(token);
     terms.flights().counts().note_load();
-    let began = Instant::now();
+    // To ask for the time takes some, and few want to know.
+    let began = terms.policy.refresh_early.map(|_| Instant::now());
     let loaded = run(loader, &mut led, &terms, token).await;
     let landed = Landed {
         terms,
         led,
         token,
         old,
-        took: began.elapsed(),
+        took: began.map(|began| began.elapsed()),
         budget,
     };
     match loaded {
@@ -139,9 +139,9 @@ async fn claim<T: serde::de::DeserializeOwned>(
     }
     let token = LoadToken::new();
     // Before it is granted: whoever leaves in the middle lets go of what is granted afterwards.
-    led.set_token(Some(token));
+    led.ask_for(token);
     let mut unreadable = 0;
-    let began = Instant::now();
+    let mut waits_since = None;
     let mut pause = FIRST_PAUSE;
     loop {
         let ask = |context| {
@@ -182,7 +182,8 @@ async fn claim<T: serde::de::DeserializeOwned>(
             }
             Lookup::Stale { .. } | Lookup::Missing { .. } => {}
         }
-        if began.elapsed() >= terms.policy.wait_for_others || Handle::try_current().is_err() {
+        let waits_since = waits_since.get_or_insert_with(Instant::now);
+        if waits_since.elapsed() >= terms.policy.wait_for_others || Handle::try_current().is_err() {
             return Claimed::Not;
         }
         let idle = terms.idle();
@@ -201,10 +202,13 @@ async fn run<L: Loader>(
     terms: &Terms<L::Value>,
     token: Option<LoadToken>,
 ) -> Result<Load<L::Value>, LoadError> {
-    let mut loading = Within::new(led.id(), loader.load());
+    let id = led.id();
+    let part_of = id.as_slice();
+    let mut loading = pin!(loader.load());
     let mut keeping_alive = pin!(keep_alive(terms, token));
     poll_fn(|context| {
-        if let Poll::Ready(loaded) = led.run(|| loading.poll(context)) {
+        let poll = || within(part_of, || loading.as_mut().poll(context));
+        if let Poll::Ready(loaded) = led.run(poll) {
             return Poll::Ready(loaded);
         }
         // It never ends by itself.
@@ -234,11 +238,11 @@ async fn keep_alive<T: serde::de::DeserializeOwned>(terms: &Terms<T>, token: Opt
 
 /// A loader that has returned.
 struct Landed<T> {
-    terms: Terms<T>,
+    terms: Box<Terms<T>>,
     led: Led,
     token: Option<LoadToken>,
     old: Option<Old>,
-    took: Duration,
+    took: Option<Duration>,
     budget: Budget,
 }
 
@@ -344,7 +348,7 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned> Landed<T> {
         Ok(Keeping {
             expiry,
             stale_millis,
-            cost: policy.refresh_early.map(|_| self.took),
+            cost: self.took,
         })
     }
 

@@ -66,15 +66,15 @@ impl Led {
         self.leader.as_ref().and_then(Leader::token)
     }
 
-    pub(super) fn set_token(&self, token: Option<LoadToken>) {
+    pub(super) fn ask_for(&self, token: LoadToken) {
         if let Some(leader) = &self.leader {
-            leader.set_token(token);
+            leader.ask_for(token);
         }
     }
 
-    pub(super) fn begin(&self) {
+    pub(super) fn begin(&self, token: Option<LoadToken>) {
         if let Some(leader) = &self.leader {
-            leader.begin();
+            leader.begin(token);
         }
     }
 

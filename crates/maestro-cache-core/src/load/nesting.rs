@@ -2,9 +2,6 @@
 //! or by way of another load, would wait for ever.
 
 use std::cell::RefCell;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use super::flight::FlightId;
 use super::sync::thread_local;
@@ -35,24 +32,4 @@ pub(super) fn within<T>(ids: &[FlightId], run: impl FnOnce() -> T) -> T {
     });
     let _leave = Leave(before);
     run()
-}
-
-/// A future that is part of a load whenever it is polled.
-pub(super) struct Within<F> {
-    id: Option<FlightId>,
-    future: Pin<Box<F>>,
-}
-
-impl<F: Future> Within<F> {
-    pub(super) fn new(id: Option<FlightId>, future: F) -> Self {
-        let future = Box::pin(future);
-        Self { id, future }
-    }
-
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
-        match self.id {
-            Some(id) => within(&[id], || self.future.as_mut().poll(context)),
-            None => self.future.as_mut().poll(context),
-        }
-    }
 }
