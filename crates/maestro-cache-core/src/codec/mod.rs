@@ -100,6 +100,14 @@ impl Codec {
             }
         }
     }
+
+    /// Whether the bytes are those of `None`, as this codec writes it.
+    pub(crate) fn is_null(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::MessagePack => bytes == [0xc0],
+            Self::Json | Self::JsonLegacyPythonStrings => bytes == b"null",
+        }
+    }
 }
 
 #[cold]

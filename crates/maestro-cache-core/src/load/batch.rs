@@ -133,7 +133,7 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
     let since = cache.shared().backend().flights().now();
     let found = look_up(cache, &keys, policy).await;
     let calls = keys.into_iter().zip(found).map(|(key, found)| {
-        let mut terms = Terms::new(cache, &key, policy, None);
+        let mut terms = Terms::new(cache, &key, policy);
         terms.crew = Some(Arc::clone(&crew));
         let gathering = Arc::clone(&gathering);
         let call = Call {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 
 use super::batch::{Crew, Idle};
 use super::budget::Budget;
@@ -18,14 +19,13 @@ use crate::{CacheBackend, Codec, Error, Expiry, Held, Lookup, Result, Value};
 pub(super) struct Call<L: Loader> {
     pub(super) loader: L,
     /// In a box, since it goes from hand to hand.
-    pub(super) terms: Box<Terms<L::Value>>,
+    pub(super) terms: Box<Terms>,
     pub(super) detach: Option<Detach<L>>,
 }
 
 /// All of a call but its loader.
-pub(super) struct Terms<T> {
+pub(super) struct Terms {
     pub(super) policy: LoadPolicy,
-    pub(super) is_negative: Option<fn(&T) -> bool>,
     pub(super) home: Home,
     pub(super) codec: Codec,
     pub(super) default_expiry: Expiry,
@@ -43,17 +43,11 @@ pub(super) struct Old {
     pub(super) stale_for: Duration,
 }
 
-impl<T: serde::de::DeserializeOwned> Terms<T> {
-    pub(super) fn new(
-        cache: &Cache,
-        key: &str,
-        policy: LoadPolicy,
-        is_negative: Option<fn(&T) -> bool>,
-    ) -> Self {
+impl Terms {
+    pub(super) fn new(cache: &Cache, key: &str, policy: LoadPolicy) -> Self {
         let shared = cache.shared();
         Self {
             policy,
-            is_negative,
             home: Home {
                 backend: Arc::clone(shared.backend()),
                 key: [cache.key_prefix(), key].concat().into(),
@@ -92,27 +86,30 @@ impl<T: serde::de::DeserializeOwned> Terms<T> {
         }
     }
 
-    pub(super) fn decode(&self, bytes: &Bytes) -> Option<T> {
+    pub(super) fn decode<T: DeserializeOwned>(&self, bytes: &Bytes) -> Option<T> {
         self.codec.decode(bytes).ok()
     }
 
     /// The old value, if it is not too old to be served while another one is loaded.
-    pub(super) fn while_revalidating(&self, old: Option<&Old>) -> Option<T> {
+    pub(super) fn while_revalidating<T: DeserializeOwned>(&self, old: Option<&Old>) -> Option<T> {
         self.serve(old, self.policy.while_revalidating)
     }
 
     /// The old value, if it is not too old to be served in place of an error.
-    pub(super) fn instead_of_error(&self, old: Option<&Old>) -> Option<T> {
+    pub(super) fn instead_of_error<T: DeserializeOwned>(&self, old: Option<&Old>) -> Option<T> {
         self.serve(old, self.policy.if_error.within)
     }
 
     /// How long to wait for a new value, and the old one, if that may be served afterwards.
-    pub(super) fn after_soft_timeout(&self, old: Option<&Old>) -> Option<(Duration, T)> {
+    pub(super) fn after_soft_timeout<T: DeserializeOwned>(
+        &self,
+        old: Option<&Old>,
+    ) -> Option<(Duration, T)> {
         let after = self.policy.soft_timeout?;
         Some((after, self.serve(old, self.policy.stale_window())?))
     }
 
-    fn serve(&self, old: Option<&Old>, within: Duration) -> Option<T> {
+    fn serve<T: DeserializeOwned>(&self, old: Option<&Old>, within: Duration) -> Option<T> {
         let old = old.filter(|old| old.stale_for < within)?;
         self.decode(&old.bytes)
     }

@@ -76,7 +76,6 @@ impl Cache {
             key,
             loader,
             policy: self.load_policy(),
-            is_negative: None,
             detach: None,
         }
     }
@@ -96,7 +95,6 @@ pub struct GetOrCompute<'a, L: Loader> {
     key: &'a str,
     loader: L,
     policy: LoadPolicy,
-    is_negative: Option<fn(&L::Value) -> bool>,
     detach: Option<Detach<L>>,
 }
 
@@ -119,6 +117,12 @@ impl<L: Loader> GetOrCompute<'_, L> {
         self
     }
 
+    /// As [`LoadPolicy::negative_ttl`].
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.policy = self.policy.negative_ttl(ttl);
+        self
+    }
+
     /// As [`LoadPolicy::stale_if_error`].
     pub fn stale_if_error(mut self, stale: impl Into<StaleIfError>) -> Self {
         self.policy = self.policy.stale_if_error(stale);
@@ -134,15 +138,6 @@ impl<L: Loader> GetOrCompute<'_, L> {
     /// As [`LoadPolicy::wait_for_others`].
     pub fn wait_for_others(mut self, at_most: Duration) -> Self {
         self.policy = self.policy.wait_for_others(at_most);
-        self
-    }
-}
-
-impl<L: Loader<Value = Option<U>>, U> GetOrCompute<'_, L> {
-    /// As [`LoadPolicy::negative_ttl`].
-    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
-        self.policy = self.policy.negative_ttl(ttl);
-        self.is_negative = Some(Option::is_none);
         self
     }
 }
@@ -274,7 +269,7 @@ fn begin<'a, L: Loader + 'a>(
     since: Moment,
     found: Result<Lookup>,
 ) -> Loading<'a, L::Value> {
-    let terms = Terms::new(call.cache, call.key, call.policy, call.is_negative);
+    let terms = Terms::new(call.cache, call.key, call.policy);
     let terms = Box::new(terms);
     let call = Call {
         loader: call.loader,

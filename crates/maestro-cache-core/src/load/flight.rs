@@ -216,6 +216,9 @@ impl fmt::Debug for Flights {
 impl Table {
     /// Whether the load waits for one of the others, or for one that does, or is one of them.
     fn waits_for_any(&self, id: FlightId, others: &[FlightId]) -> bool {
+        if others.is_empty() {
+            return false;
+        }
         let mut seen = vec![id];
         let mut at = 0;
         while let Some(id) = seen.get(at) {
@@ -411,7 +414,9 @@ impl Waiter {
                 }))
             }
             Stage::Led => {
-                if let Some(place) = flight.waiters.get_mut(&self.place) {
+                if let Some(place) = flight.waiters.get_mut(&self.place)
+                    && !place.as_ref().is_some_and(|old| old.will_wake(waker))
+                {
                     *place = Some(waker.clone());
                 }
                 Poll::Pending

@@ -7,6 +7,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
@@ -124,8 +126,8 @@ enum Claimed<T> {
 }
 
 /// Claims the key. Where another process has, this waits until it has loaded the value or is gone.
-async fn claim<T: serde::de::DeserializeOwned>(
-    terms: &Terms<T>,
+async fn claim<T: DeserializeOwned>(
+    terms: &Terms,
     led: &Led,
     mut over: ClaimOver,
     budget: &mut Budget,
@@ -199,7 +201,7 @@ async fn claim<T: serde::de::DeserializeOwned>(
 async fn run<L: Loader>(
     loader: L,
     led: &mut Led,
-    terms: &Terms<L::Value>,
+    terms: &Terms,
     token: Option<LoadToken>,
 ) -> Result<Load<L::Value>, LoadError> {
     let id = led.id();
@@ -219,7 +221,7 @@ async fn run<L: Loader>(
 }
 
 /// Renews the claim three times as often as needed. Never ready.
-async fn keep_alive<T: serde::de::DeserializeOwned>(terms: &Terms<T>, token: Option<LoadToken>) {
+async fn keep_alive(terms: &Terms, token: Option<LoadToken>) {
     let (Some(token), Some(life)) = (token, terms.backend().claim_life()) else {
         return pending().await;
     };
@@ -237,8 +239,8 @@ async fn keep_alive<T: serde::de::DeserializeOwned>(terms: &Terms<T>, token: Opt
 }
 
 /// A loader that has returned.
-struct Landed<T> {
-    terms: Box<Terms<T>>,
+struct Landed {
+    terms: Box<Terms>,
     led: Led,
     token: Option<LoadToken>,
     old: Option<Old>,
@@ -246,13 +248,16 @@ struct Landed<T> {
     budget: Budget,
 }
 
-impl<T: serde::Serialize + serde::de::DeserializeOwned> Landed<T> {
-    async fn with(mut self, loaded: Load<T>) -> Result<T, LoadError> {
+impl Landed {
+    async fn with<T>(mut self, loaded: Load<T>) -> Result<T, LoadError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
         match loaded.word.zero_keeps_nothing() {
             Word::Store(value, ttl) => {
-                let ttl = ttl.or_else(|| self.ttl_if_negative(&value));
                 let landing = match self.terms.codec.encode(&value) {
                     Ok(bytes) => {
+                        let ttl = ttl.or_else(|| self.ttl_of_nothing(&bytes));
                         self.publish(bytes.clone(), ttl).await;
                         Landing::Value(bytes)
                     }
@@ -288,13 +293,13 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned> Landed<T> {
     }
 
     /// Nothing is known of the value, so those who wait find out for themselves.
-    async fn left_out(mut self) -> Result<T, LoadError> {
+    async fn left_out<T>(mut self) -> Result<T, LoadError> {
         self.release(None).await;
         self.led.land(Landing::Unshared);
         Err(LoadError::LeftOut)
     }
 
-    async fn without(mut self, error: LoadError) -> Result<T, LoadError> {
+    async fn without<T: DeserializeOwned>(mut self, error: LoadError) -> Result<T, LoadError> {
         self.terms.flights().counts().note_failure();
         let value = self.terms.instead_of_error(self.old.as_ref());
         let back_off = self.terms.policy.if_error.back_off;
@@ -305,10 +310,10 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned> Landed<T> {
         value.filter(|_| !was_invalidated).ok_or(error)
     }
 
-    fn ttl_if_negative(&self, value: &T) -> Option<Ttl> {
-        let is_negative = self.terms.is_negative?;
+    /// How long it is known that there is nothing, if that is what was loaded.
+    fn ttl_of_nothing(&self, value: &[u8]) -> Option<Ttl> {
         let ttl = self.terms.policy.negative_ttl?;
-        is_negative(value).then_some(Ttl::After(ttl))
+        self.terms.codec.is_null(value).then_some(Ttl::After(ttl))
     }
 
     /// Stores what was loaded, unless something came in between.

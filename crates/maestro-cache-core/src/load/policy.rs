@@ -140,7 +140,8 @@ impl LoadPolicy {
         self
     }
 
-    /// How long it is known that there is nothing, where an `Option` is loaded and is `None`.
+    /// How long it is known that there is nothing, where what is loaded is `None`, or anything else that is
+    /// null in the codec.
     pub fn negative_ttl(mut self, ttl: Duration) -> Self {
         self.negative_ttl = Some(ttl);
         self

@@ -408,6 +408,26 @@ pub async fn nothing_is_known_for_a_time_of_its_own(subject: &Subject) {
     ));
 }
 
+pub async fn nothing_is_known_for_the_time_that_the_handle_says(subject: &Subject) {
+    each_codec(subject, async |cache| {
+        let policy = LoadPolicy::new().ttl(60 * MINUTE).negative_ttl(MINUTE);
+        let cache = cache.with_load_policy(policy);
+        let find = async |key: &str, found: Option<u64>| {
+            let load = || async { Ok::<_, io::Error>(found) };
+            cache.get_or_compute(key, load).await.unwrap()
+        };
+        assert_eq!(find("none", None).await, None);
+        assert_eq!(find("some", Some(7)).await, Some(7));
+        let left = async |key: &str| match cache.ttl(key).await.unwrap() {
+            TimeToLive::Left(left) => left,
+            other => panic!("{other:?}"),
+        };
+        assert!(left("none").await <= MINUTE);
+        assert!(left("some").await > MINUTE);
+    })
+    .await;
+}
+
 pub async fn what_a_loader_calls_transient_is_not_kept(subject: &Subject) {
     let cache = subject.cache();
     for load in [Load::transient(7), Load::store(7).ttl(Duration::ZERO)] {

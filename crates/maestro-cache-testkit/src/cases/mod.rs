@@ -282,6 +282,7 @@ macro_rules! __for_each_case {
                 who_asks_after_a_change_gets_nothing_from_before_it
                 a_load_takes_the_ttl_of_the_call_of_the_loader_or_of_the_handle
                 nothing_is_known_for_a_time_of_its_own
+                nothing_is_known_for_the_time_that_the_handle_says
                 what_a_loader_calls_transient_is_not_kept
                 what_is_not_modified_is_kept_for_another_time
                 a_value_that_cannot_be_read_is_replaced
