@@ -87,7 +87,15 @@ impl Link {
     }
 
     pub(super) fn is_young(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.made) < YOUTH
+        self.is_younger_than(YOUTH, now)
+    }
+
+    pub(super) fn is_younger_than(&self, age: Duration, now: Instant) -> bool {
+        now.saturating_duration_since(self.made) < age
+    }
+
+    pub(super) fn is_made_after(&self, other: Instant) -> bool {
+        self.made > other
     }
 
     /// Silent for so long that another one is asked for; no new call is sent over it meanwhile. One

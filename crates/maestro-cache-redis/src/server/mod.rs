@@ -53,6 +53,8 @@ struct State {
     attempts: u64,
     /// What became of the attempts up to this one is known to the breaker.
     judged: u64,
+    /// When a link was last seen that had shown that it is more than a greeting.
+    settled: Option<Instant>,
     /// How many links were usable when they were last looked at.
     usable: usize,
     breaker: Breaker,
@@ -113,6 +115,7 @@ impl Server {
                     retired: Vec::new(),
                     attempts: 0,
                     judged: 0,
+                    settled: None,
                     usable: 0,
                     breaker: Breaker::new(),
                     log: Log::new(name),

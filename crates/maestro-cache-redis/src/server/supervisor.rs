@@ -198,6 +198,7 @@ impl Shared {
             places,
             log,
             breaker,
+            settled,
             ..
         } = state;
         for place in places {
@@ -206,11 +207,17 @@ impl Shared {
             };
             let is_new = link.attempt() > judged;
             let is_settled = link.is_settled(now);
+            if is_settled {
+                *settled = Some(now);
+            }
             if is_new && is_settled && !link.is_retired() {
                 breaker.settled();
             }
             if link.is_broken() {
-                if is_new && !is_settled {
+                // One that nobody had asked anything of says nothing if it went with one that served.
+                let was_one_of_several = !link.is_younger_than(LOOK, now)
+                    && settled.is_some_and(|settled| !link.is_made_after(settled));
+                if is_new && !is_settled && !was_one_of_several {
                     useless = Some(lost::unanswered());
                 }
                 *place = None;
