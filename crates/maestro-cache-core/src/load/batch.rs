@@ -77,11 +77,17 @@ struct Gathering<V> {
 }
 
 struct State<V> {
-    /// Not asked for yet.
-    keys: Vec<String>,
+    /// Who has gathered, and not been asked for yet.
+    gathered: Vec<Member>,
+    answers: HashMap<u64, Result<Load<V>, LoadError>>,
+    last: u64,
+}
+
+/// One who waits for the loader of the batch.
+struct Member {
+    number: u64,
+    key: String,
     flights: Vec<FlightId>,
-    /// By key. Of several who wait under one key, each takes one.
-    answers: HashMap<String, Vec<Result<Load<V>, LoadError>>>,
 }
 
 /// The loader of one key: it waits for that of the batch.
@@ -90,25 +96,50 @@ struct Gathered<V> {
     gathering: Arc<Gathering<V>>,
 }
 
+/// Its place. One who goes away is not asked for any more.
+struct Place<V> {
+    number: u64,
+    gathering: Arc<Gathering<V>>,
+}
+
+impl<V> Drop for Place<V> {
+    fn drop(&mut self) {
+        let mut state = self.gathering.state.lock();
+        state.gathered.retain(|member| member.number != self.number);
+        state.answers.remove(&self.number);
+    }
+}
+
+impl<V> Gathering<V> {
+    fn join(self: &Arc<Self>, key: String) -> Place<V> {
+        let mut state = self.state.lock();
+        state.last += 1;
+        let number = state.last;
+        state.gathered.push(Member {
+            number,
+            key,
+            flights: loads_under_way(),
+        });
+        Place {
+            number,
+            gathering: Arc::clone(self),
+        }
+    }
+}
+
 impl<V> loader::sealed::Sealed for Gathered<V> {}
 
 impl<V: Serialize + DeserializeOwned + Send> loader::Loader for Gathered<V> {
     type Value = V;
 
     async fn load(self) -> Result<Load<V>, LoadError> {
-        {
-            let mut state = self.gathering.state.lock();
-            state.keys.push(self.key.clone());
-            state.flights.extend(loads_under_way());
-        }
+        let place = self.gathering.join(self.key);
         let _idle = self.gathering.crew.idle();
         poll_fn(|_| {
-            let mut state = self.gathering.state.lock();
-            let answers = state.answers.get_mut(&self.key);
             // Whoever fills it in polls all of them afterwards.
-            answers
-                .and_then(Vec::pop)
-                .map_or(Poll::Pending, Poll::Ready)
+            let mut state = place.gathering.state.lock();
+            let answer = state.answers.remove(&place.number);
+            answer.map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }
@@ -124,9 +155,9 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
     let crew = Arc::new(Crew::new());
     let gathering = Arc::new(Gathering {
         state: Mutex::new(State {
-            keys: Vec::new(),
-            flights: Vec::new(),
+            gathered: Vec::new(),
             answers: HashMap::new(),
+            last: 0,
         }),
         crew: Arc::clone(&crew),
     });
@@ -141,7 +172,7 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
             terms: Box::new(terms),
             detach: None,
         };
-        Member::Running(Box::pin(async move {
+        Single::Running(Box::pin(async move {
             let found = match found {
                 Some(found) => found,
                 None => call.terms.look_up(&mut call.terms.budget()).await,
@@ -150,7 +181,7 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
         }))
     });
     let mut batch = Batch {
-        members: calls.collect(),
+        singles: calls.collect(),
         gathering,
         loader,
         loading: None,
@@ -160,10 +191,10 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
     if let Some(panicked) = batch.panicked {
         resume_unwind(panicked);
     }
-    let answers = batch.members.into_iter().map(|member| match member {
-        Member::Done(Ok(value)) => Ok(Some(value)),
-        Member::Done(Err(LoadError::LeftOut)) | Member::Running(_) => Ok(None),
-        Member::Done(Err(error)) => Err(error),
+    let answers = batch.singles.into_iter().map(|single| match single {
+        Single::Done(Ok(value)) => Ok(Some(value)),
+        Single::Done(Err(LoadError::LeftOut)) | Single::Running(_) => Ok(None),
+        Single::Done(Err(error)) => Err(error),
     });
     answers.collect()
 }
@@ -202,21 +233,21 @@ async fn look_up(
 }
 
 struct Batch<'a, V> {
-    members: Vec<Member<'a, V>>,
+    singles: Vec<Single<'a, V>>,
     gathering: Arc<Gathering<V>>,
     loader: Loader<'a, V>,
     loading: Option<UnderWay<'a, V>>,
     panicked: Option<Box<dyn std::any::Any + Send>>,
 }
 
-enum Member<'a, V> {
+enum Single<'a, V> {
     Running(Pin<Box<dyn Future<Output = Result<V, LoadError>> + Send + 'a>>),
     Done(Result<V, LoadError>),
 }
 
 /// A call of the loader.
 struct UnderWay<'a, V> {
-    keys: Vec<String>,
+    members: Vec<Member>,
     flights: Vec<FlightId>,
     future: Loading<'a, V>,
 }
@@ -226,10 +257,10 @@ impl<'a, V: 'a> Batch<'a, V> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut running = 0;
-            for member in &mut self.members {
-                if let Member::Running(call) = member {
+            for single in &mut self.singles {
+                if let Single::Running(call) = single {
                     match call.as_mut().poll(context) {
-                        Poll::Ready(answer) => *member = Member::Done(answer),
+                        Poll::Ready(answer) => *single = Single::Done(answer),
                         Poll::Pending => running += 1,
                     }
                 }
@@ -258,9 +289,9 @@ impl<'a, V: 'a> Batch<'a, V> {
                             Err(LoadError::Panicked)
                         }
                     };
-                    let keys = std::mem::take(&mut loading.keys);
+                    let members = std::mem::take(&mut loading.members);
                     self.loading = None;
-                    self.gathering.answer(keys, loaded);
+                    self.gathering.answer(&members, loaded);
                 }
             }
         }
@@ -269,23 +300,24 @@ impl<'a, V: 'a> Batch<'a, V> {
     /// Calls the loader for those who have gathered, if there are any.
     fn begin(&self) -> Option<UnderWay<'a, V>> {
         let mut state = self.gathering.state.lock();
-        if state.keys.is_empty() {
+        if state.gathered.is_empty() {
             return None;
         }
         let mut once = HashSet::new();
-        let (keys, again) = std::mem::take(&mut state.keys)
-            .into_iter()
-            .partition::<Vec<_>, _>(|key| once.insert(key.clone()));
+        let gathered = std::mem::take(&mut state.gathered);
         // Who loads a key for the second time needs a value of its own.
-        state.keys = again;
-        let flights = std::mem::take(&mut state.flights);
+        let (members, again): (Vec<_>, _) = gathered
+            .into_iter()
+            .partition(|member| once.insert(member.key.clone()));
+        state.gathered = again;
         drop(state);
-        let asked = keys.clone();
+        let flights = members.iter().flat_map(|it| it.flights.clone()).collect();
+        let keys = members.iter().map(|member| member.key.clone()).collect();
         // One that panics when it is called does so where that is caught.
         let loader = Arc::clone(&self.loader);
-        let future = Box::pin(async move { loader(asked).await });
+        let future = Box::pin(async move { loader(keys).await });
         Some(UnderWay {
-            keys,
+            members,
             flights,
             future,
         })
@@ -293,14 +325,13 @@ impl<'a, V: 'a> Batch<'a, V> {
 }
 
 impl<V> Gathering<V> {
-    fn answer(&self, keys: Vec<String>, mut loaded: Loaded<V>) {
-        let mut state = self.state.lock();
-        for key in keys {
+    fn answer(&self, members: &[Member], mut loaded: Loaded<V>) {
+        for member in members {
             let answer = match &mut loaded {
-                Ok(loaded) => loaded.remove(&key).ok_or(LoadError::LeftOut),
+                Ok(loaded) => loaded.remove(&member.key).ok_or(LoadError::LeftOut),
                 Err(error) => Err(error.clone()),
             };
-            state.answers.entry(key).or_default().push(answer);
+            self.state.lock().answers.insert(member.number, answer);
         }
     }
 }

@@ -5,7 +5,7 @@ use tokio::time::timeout;
 
 use super::call::{Call, Sight};
 use super::error::LoadError;
-use super::flight::{Boarding, FlightId, Landing, Leader, Moment, Told};
+use super::flight::{Boarding, Landing, Leader, Moment, Told};
 use super::lead::{Condition, Departure, lead};
 use super::led::{Led, Waiting};
 use super::loader::Loader;
@@ -59,7 +59,7 @@ async fn board<L: Loader>(
             Ok(Lookup::Fresh { value, age }) => match call.terms.decode(value.bytes()) {
                 Some(value) => {
                     if age.is_some() {
-                        refresh(call, since, &inside, Sight::missing(None), OverLive::Yes);
+                        refresh(call, since, Sight::missing(None), OverLive::Yes);
                     }
                     return Ok(value);
                 }
@@ -80,7 +80,7 @@ async fn board<L: Loader>(
             && let Some(value) = call.terms.while_revalidating(sight.old.as_ref())
         {
             if !sight.is_held() {
-                refresh(call, since, &inside, sight, OverLive::No);
+                refresh(call, since, sight, OverLive::No);
             }
             return Ok(value);
         }
@@ -122,7 +122,11 @@ async fn board<L: Loader>(
                 }
                 // Somebody loaded another type, or in another codec, under the same key.
             }
-            Told::Landed(Landing::Unshared) => {}
+            // One batch knows of another that there is none.
+            Told::Landed(Landing::LeftOut) if call.terms.crew.is_some() => {
+                return Err(LoadError::LeftOut);
+            }
+            Told::Landed(Landing::Unshared | Landing::LeftOut) => {}
             Told::Landed(Landing::Failed(error)) => {
                 return call.terms.instead_of_error(sight.old.as_ref()).ok_or(error);
             }
@@ -171,19 +175,14 @@ fn departure<L: Loader>(
 }
 
 /// Has the value loaded in the background, unless somebody is at it already.
-fn refresh<L: Loader>(
-    call: Call<L>,
-    since: Moment,
-    inside: &[FlightId],
-    sight: Sight,
-    over_live: OverLive,
-) {
+fn refresh<L: Loader>(call: Call<L>, since: Moment, sight: Sight, over_live: OverLive) {
     let Some(detach) = call.detach else {
         return;
     };
     let evidence = sight.evidence(None);
     let flights = call.terms.flights();
-    match flights.board(&call.terms.home.key, since, evidence, inside) {
+    // Whoever runs in here does not wait for what goes on in the background.
+    match flights.board(&call.terms.home.key, since, evidence, &[]) {
         Boarding::Lead(leader) => {
             let departure = departure(&call, leader, sight, over_live);
             // Without a runtime there is no background, and whoever finds nothing will load.
@@ -205,6 +204,7 @@ async fn depart<L: Loader>(call: Call<L>, departure: Departure) -> Result<L::Val
         return lead(call, departure).await;
     };
     let codec = call.terms.codec;
+    let home = call.terms.home.clone();
     let instead_of_error = call.terms.instead_of_error(old.as_ref());
     if let Some((call, departure)) = detach(call, departure) {
         drop(waiting);
@@ -213,7 +213,12 @@ async fn depart<L: Loader>(call: Call<L>, departure: Departure) -> Result<L::Val
     match timeout(after, waiting).await {
         Ok(Told::Landed(Landing::Value(bytes))) => Ok(codec.decode(&bytes).unwrap_or(value)),
         Ok(Told::Landed(Landing::Failed(error))) => instead_of_error.ok_or(error),
-        // Late, or the runtime is about to end: there is something to be served.
-        Ok(Told::Landed(Landing::Unshared) | Told::TakeOver(_)) | Err(_) => Ok(value),
+        // The task that had the loader is gone, so this is for somebody else who waits.
+        Ok(Told::TakeOver(leader)) => {
+            drop(Led::new(leader, home));
+            Ok(value)
+        }
+        // There is something to be served.
+        Ok(Told::Landed(Landing::Unshared | Landing::LeftOut)) | Err(_) => Ok(value),
     }
 }

@@ -84,6 +84,8 @@ pub(super) enum Landing {
     Failed(LoadError),
     /// With a value that only the one who loaded it can have.
     Unshared,
+    /// The loader of a batch returned nothing for it.
+    LeftOut,
 }
 
 /// A point in the order in which loads began.
@@ -293,15 +295,21 @@ impl Flight {
         }
     }
 
-    /// Leaves it to whoever is woken.
-    fn abandon(&mut self) -> Option<Waker> {
+    /// Leaves it to whoever looks first. All are woken: one alone might not be polled for a long time.
+    fn abandon(&mut self) -> Vec<Waker> {
         self.stage = Stage::Abandoned;
         self.began = None;
-        self.waiters.values_mut().find_map(Option::take)
+        self.wakers()
+    }
+
+    fn wakers(&mut self) -> Vec<Waker> {
+        let waiters = self.waiters.values_mut();
+        waiters.filter_map(Option::take).collect()
     }
 }
 
-/// Whoever computes the value, for all who wait. One that is dropped hands over to one of them.
+/// Whoever computes the value, for all who wait. To be landed, or left to one of them.
+#[must_use = "those who wait would wait for ever"]
 pub(super) struct Leader {
     flights: Flights,
     id: FlightId,
@@ -357,7 +365,7 @@ impl Leader {
         if let Some(flight) = table.flights.get_mut(&self.id) {
             flight.stage = Stage::Landed(landing);
             flight.token = None;
-            wakers.extend(flight.waiters.values_mut().filter_map(Option::take));
+            wakers = flight.wakers();
         }
         table.forget_if_deserted(self.id);
         drop(table);
@@ -371,12 +379,10 @@ impl Leader {
     pub(super) fn leave(self) -> Option<LoadToken> {
         let mut table = self.flights.shared.table.lock();
         table.let_go_on(&self.inside, self.id);
-        let waker = table.flights.get_mut(&self.id)?.abandon();
+        let wakers = table.flights.get_mut(&self.id)?.abandon();
         let left = table.forget_if_deserted(self.id);
         drop(table);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wakers.into_iter().for_each(Waker::wake);
         left
     }
 }
@@ -431,16 +437,8 @@ impl Waiter {
         table.let_go_on(&self.inside, self.id);
         let flight = table.flights.get_mut(&self.id)?;
         flight.waiters.remove(&self.place)?;
-        let waker = match flight.stage {
-            // It may have been this one that was woken to take over.
-            Stage::Abandoned => flight.abandon(),
-            _ => None,
-        };
         let left = table.forget_if_deserted(self.id);
         drop(table);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
         left
     }
 }

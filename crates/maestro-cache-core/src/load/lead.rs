@@ -2,6 +2,7 @@
 //! wait.
 
 use std::future::{Future, pending, poll_fn};
+use std::num::NonZeroU64;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::led::{Led, Waiting};
 use super::loaded::{Load, Word};
 use super::loader::Loader;
 use super::nesting::within;
-use crate::{Claim, ClaimOver, Expiry, Keeping, LoadToken, Lookup, Result, Ttl};
+use crate::{Claim, ClaimOver, Expiry, Keeping, LoadToken, LookFor, Lookup, Result, Ttl};
 
 /// How often a key is claimed anew whose value cannot be read and was replaced by another one like it.
 const MOST_UNREADABLE: u32 = 3;
@@ -85,8 +86,10 @@ pub(super) async fn lead<L: Loader>(
     let token = match claimed {
         Claimed::Under(token) => Some(token),
         Claimed::Not => None,
-        Claimed::Found(value, bytes) => {
-            led.land(Landing::Value(bytes));
+        Claimed::Found(value) => {
+            // It was there when this was asked. Some of those who wait may have come after it was
+            // removed again, and look for themselves.
+            led.land(Landing::Unshared);
             return Ok(value);
         }
         Claimed::BackingOff(old) => {
@@ -120,7 +123,7 @@ enum Claimed<T> {
     /// The value is loaded all the same, and not stored.
     Not,
     /// It is there meanwhile.
-    Found(T, Bytes),
+    Found(T),
     /// The source has failed a moment ago, and there is this to be served.
     BackingOff(T),
 }
@@ -138,6 +141,7 @@ async fn claim<T: DeserializeOwned>(
         if let Ok(true) = budget.spend(ask).await {
             return Claimed::Under(token);
         }
+        terms.home.let_go(token);
     }
     let token = LoadToken::new();
     // Before it is granted: whoever leaves in the middle lets go of what is granted afterwards.
@@ -155,12 +159,14 @@ async fn claim<T: DeserializeOwned>(
             Ok(Claim::Refused(found)) => found,
             Err(error) => {
                 terms.note("claimed it", &error);
+                // It may have been granted, and nobody would know of it.
+                terms.home.let_go(token);
                 return Claimed::Not;
             }
         };
         match found {
             Lookup::Fresh { value, .. } => match terms.decode(value.bytes()) {
-                Some(decoded) => return Claimed::Found(decoded, value.into_bytes()),
+                Some(decoded) => return Claimed::Found(decoded),
                 None if unreadable == MOST_UNREADABLE => return Claimed::Not,
                 None => {
                     unreadable += 1;
@@ -277,25 +283,40 @@ impl Landed {
                     .land(bytes.map_or(Landing::Unshared, Landing::Value));
                 Ok(value)
             }
-            Word::NotModified => {
-                let old = self.old.take();
-                let decoded = old.and_then(|old| Some((self.terms.decode(&old.bytes)?, old)));
-                match decoded {
-                    Some((value, old)) => {
-                        self.publish(old.bytes.clone(), None).await;
-                        self.led.land(Landing::Value(old.bytes));
-                        Ok(value)
-                    }
-                    None => self.without(LoadError::NothingToKeep).await,
+            Word::NotModified(ttl) => match self.what_is_there().await {
+                Some((value, bytes)) => {
+                    self.publish(bytes.clone(), ttl).await;
+                    self.led.land(Landing::Value(bytes));
+                    Ok(value)
                 }
-            }
+                None => self.without(LoadError::NothingToKeep).await,
+            },
         }
+    }
+
+    /// The value that the loader says is still right: the one that is stored now, and not one that this
+    /// call saw before it had claimed the key.
+    async fn what_is_there<T: DeserializeOwned>(&mut self) -> Option<(T, Bytes)> {
+        let home = &self.terms.home;
+        let ask = |context| {
+            let look_for = LookFor::FreshOrStale;
+            home.backend.look_up(context, &home.key, look_for)
+        };
+        let value = match self.budget.spend(ask).await {
+            Ok(Lookup::Fresh { value, .. } | Lookup::Stale { value, .. }) => value.into_bytes(),
+            Ok(Lookup::Missing { .. }) => return None,
+            Err(error) => {
+                self.terms.note("looked for what is not modified", &error);
+                self.old.take()?.bytes
+            }
+        };
+        Some((self.terms.decode(&value)?, value))
     }
 
     /// Nothing is known of the value, so those who wait find out for themselves.
     async fn left_out<T>(mut self) -> Result<T, LoadError> {
         self.release(None).await;
-        self.led.land(Landing::Unshared);
+        self.led.land(Landing::LeftOut);
         Err(LoadError::LeftOut)
     }
 
@@ -303,7 +324,7 @@ impl Landed {
         self.terms.flights().counts().note_failure();
         let value = self.terms.instead_of_error(self.old.as_ref());
         let back_off = self.terms.policy.if_error.back_off;
-        let back_off = Expiry::after(back_off).ok().filter(|_| value.is_some());
+        let back_off = longest(back_off).filter(|_| value.is_some());
         let was_invalidated = self.release(back_off).await;
         self.led.land(Landing::Failed(error.clone()));
         // What was invalidated while this load ran is not served, however it failed.
@@ -338,7 +359,11 @@ impl Landed {
         match self.budget.spend(ask).await {
             Ok(true) => {}
             Ok(false) => self.terms.flights().counts().note_not_kept(),
-            Err(error) => self.terms.note("stored it", &error),
+            Err(error) => {
+                self.terms.note("stored it", &error);
+                // Nothing is left to be claimed if it was stored all the same.
+                home.let_go(token);
+            }
         }
     }
 
@@ -346,10 +371,7 @@ impl Landed {
         let policy = &self.terms.policy;
         let expiry = ttl.unwrap_or(policy.ttl);
         let expiry = policy.jittered(expiry.resolve(self.terms.default_expiry)?);
-        let stale_millis = match Expiry::after(policy.stale_window()) {
-            Ok(Expiry::AfterMillis(millis)) => Some(millis),
-            _ => None,
-        };
+        let stale_millis = longest(policy.stale_window());
         Ok(Keeping {
             expiry,
             stale_millis,
@@ -358,13 +380,9 @@ impl Landed {
     }
 
     /// Ends the claim. True if it was broken already.
-    async fn release(&mut self, back_off: Option<Expiry>) -> bool {
+    async fn release(&mut self, back_off: Option<NonZeroU64>) -> bool {
         let Some(token) = self.token.take() else {
             return false;
-        };
-        let back_off = match back_off {
-            Some(Expiry::AfterMillis(millis)) => Some(millis),
-            _ => None,
         };
         let home = &self.terms.home;
         let ask = |context| home.backend.release(context, &home.key, token, back_off);
@@ -376,4 +394,10 @@ impl Landed {
             }
         }
     }
+}
+
+/// So many milliseconds, or as many as there can be. None if there is nothing to count.
+fn longest(duration: Duration) -> Option<NonZeroU64> {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    NonZeroU64::new(millis.min(Expiry::MAX_MILLIS))
 }

@@ -25,7 +25,7 @@ impl Home {
     /// Lets go of a claim whose load is over, without anybody who waits for it: at once where the backend
     /// can do that, and otherwise as soon as it gets round to it. Should that fail, the claim ends by
     /// itself.
-    fn let_go(&self, token: LoadToken) {
+    pub(super) fn let_go(&self, token: LoadToken) {
         let context = CallContext::new(self.timeout);
         let release = self.backend.release(context, &self.key, token, None);
         if release.into_ready().is_ok() {

@@ -46,7 +46,8 @@ pub(super) enum Word<T> {
     /// With a time to live, if the loader names one.
     Store(T, Option<Ttl>),
     Transient(T),
-    NotModified,
+    /// With a time to live, if the loader names one.
+    NotModified(Option<Ttl>),
 }
 
 impl<T> Load<T> {
@@ -69,13 +70,13 @@ impl<T> Load<T> {
     /// [`NothingToKeep`](crate::LoadError::NothingToKeep).
     pub fn not_modified() -> Self {
         Self {
-            word: Word::NotModified,
+            word: Word::NotModified(None),
         }
     }
 
     /// How long the value is to be kept, whatever the call said. Zero keeps nothing.
     pub fn ttl(mut self, ttl: impl Into<Ttl>) -> Self {
-        if let Word::Store(_, said) = &mut self.word {
+        if let Word::Store(_, said) | Word::NotModified(said) = &mut self.word {
             *said = Some(ttl.into());
         }
         self

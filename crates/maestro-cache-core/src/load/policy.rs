@@ -161,6 +161,7 @@ impl LoadPolicy {
     }
 
     /// Whoever could be served a stale value waits no longer than that for a new one. The load goes on.
+    /// It says nothing without one of the two policies that keep stale values.
     pub fn soft_timeout(mut self, after: Duration) -> Self {
         self.soft_timeout = Some(after);
         self

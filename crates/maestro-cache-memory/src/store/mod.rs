@@ -328,7 +328,9 @@ impl Store {
         let mut selected = Vec::new();
         let mut looked_at = 0;
         for place in 0..SHARDS {
-            for kept in self.shard(place).iter() {
+            // Under one lock: what is published in between would be found in neither.
+            let shard = self.shard(place);
+            for kept in shard.iter() {
                 looked_at += 1;
                 if looked_at % ASKED_EVERY == 0 && !go_on() {
                     return None;
@@ -338,7 +340,6 @@ impl Store {
                 }
             }
             // What is being loaded is not stored afterwards.
-            let shard = self.shard(place);
             let claimed = shard.claimed_keys();
             selected.extend(
                 claimed

@@ -42,6 +42,13 @@ pub(crate) enum Hold {
 }
 
 impl Hold {
+    fn is_over_a_value(self) -> bool {
+        match self {
+            Self::Loading { over_value, .. } => over_value,
+            Self::BackingOff { .. } => true,
+        }
+    }
+
     pub(crate) fn as_held(self) -> Held {
         match self {
             Self::Loading { token, .. } => Held::Loading(token),
@@ -139,12 +146,11 @@ impl Shard {
             return None;
         }
         let hold = self.claims.find(hash, |claimed| *claimed.key == *key)?.hold;
+        let entry = self.find(hash, key).map(|kept| &kept.entry);
+        let has_no_value = entry.is_none_or(|entry| entry.useless().has_passed(now_millis));
         let is_over = match hold {
-            Hold::Loading { over_value, .. } => {
-                let entry = self.find(hash, key).map(|kept| &kept.entry);
-                over_value && entry.is_none_or(|entry| entry.useless().has_passed(now_millis))
-            }
-            Hold::BackingOff { until } => until.has_passed(now_millis),
+            Hold::Loading { over_value, .. } => over_value && has_no_value,
+            Hold::BackingOff { until } => has_no_value || until.has_passed(now_millis),
         };
         if is_over {
             self.set_hold(hash, key, None);
@@ -181,6 +187,17 @@ impl Shard {
 
     fn remove_if(&mut self, hash: u64, is_it: impl FnMut(&Kept) -> bool) -> Option<Kept> {
         let (kept, _) = self.entries.find_entry(hash, is_it).ok()?.remove();
+        // What holds others off goes with the value that it was over.
+        if !self.claims.is_empty() {
+            let claimed = self
+                .claims
+                .find_entry(hash, |claimed| *claimed.key == *kept.key);
+            if let Ok(claimed) = claimed
+                && claimed.get().hold.is_over_a_value()
+            {
+                claimed.remove();
+            }
+        }
         Some(kept)
     }
 

@@ -269,3 +269,16 @@ async fn concurrent_writers_leave_the_bound_kept() {
     }
     assert_eq!(left.len(), MAX_ENTRIES);
 }
+
+#[test]
+fn a_loaded_value_that_cannot_fit_is_returned_and_leaves_no_claim() {
+    let cache = cache(InMemoryCache::builder().max_bytes(100));
+    for length in [200, 300, 20] {
+        let load = || async move { Ok::<_, std::io::Error>("x".repeat(length)) };
+        // Whoever met a claim would wait for it, which takes a runtime: here it would not be stored.
+        let value = now(cache.get_or_compute("key", load)).unwrap();
+        assert_eq!(value.len(), length);
+    }
+    let kept = now(cache.get::<String>("key")).unwrap();
+    assert_eq!(kept.map(|kept| kept.len()), Some(20));
+}

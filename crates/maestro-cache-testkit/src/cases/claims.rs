@@ -463,6 +463,9 @@ pub async fn after_a_failed_load_a_stale_value_is_left_alone_for_a_while(subject
     let refused = key.claim(LoadToken::new(), ClaimOver::Gap).await;
     assert!(matches!(refused, Claim::Refused(Lookup::Stale { .. })));
 
+    subject.advance(Duration::from_secs(60)).await;
+    key.claimed().await;
+
     let other = Key::new(subject, "other");
     other.stale(subject, "old").await;
     let token = other.claimed().await;

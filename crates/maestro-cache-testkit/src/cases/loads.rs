@@ -885,3 +885,55 @@ pub async fn stale_values_are_served_for_those_of_many_that_fail(subject: &Subje
         [Ok(Some(7)), Err(LoadError::Loader(_))]
     ));
 }
+
+pub async fn duplicates_of_a_key_that_is_left_out_ask_once(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Many::default();
+    let keys = ["nobody", "nobody", "a", "nobody"];
+    let values = cache
+        .get_or_compute_many(keys, |keys| source.read(keys))
+        .await;
+    assert_eq!(values.unwrap(), [None, None, Some(1), None]);
+    assert_eq!(source.asked().len(), 1);
+}
+
+pub async fn what_is_not_modified_is_what_is_there_now(subject: &Subject) {
+    let cache = subject.cache();
+    // The old value is removed between the lookup and the loader's word on it.
+    stale(subject, &cache, 7).await;
+    let same = || async {
+        cache.delete("key").await.unwrap();
+        Ok::<_, io::Error>(Load::<u64>::not_modified())
+    };
+    let value = cache
+        .get_or_compute("key", same)
+        .stale_if_error(60 * MINUTE)
+        .await;
+    assert!(matches!(value, Err(LoadError::NothingToKeep)), "{value:?}");
+    assert_eq!(cache.get::<u64>("key").await.unwrap(), None);
+
+    stale(subject, &cache, 8).await;
+    let same = || async { Ok::<_, io::Error>(Load::<u64>::not_modified().ttl(5 * MINUTE)) };
+    let value = cache
+        .get_or_compute("key", same)
+        .stale_if_error(60 * MINUTE)
+        .await;
+    assert_eq!(value.unwrap(), 8);
+    assert!(matches!(
+        cache.ttl("key").await.unwrap(),
+        TimeToLive::Left(left) if left <= 5 * MINUTE && left > 4 * MINUTE
+    ));
+}
+
+pub async fn old_values_may_be_kept_for_ever(subject: &Subject) {
+    let cache = subject.cache();
+    let load = cache.get_or_compute("key", || async { Ok::<_, io::Error>(7_u64) });
+    let load = load.ttl(MINUTE).stale_if_error(Duration::MAX);
+    load.await.unwrap();
+    subject.advance(600 * MINUTE).await;
+    let fail = || async { Err::<u64, _>(failing()) };
+    let value = cache
+        .get_or_compute("key", fail)
+        .stale_if_error(Duration::MAX);
+    assert_eq!(value.await.unwrap(), 7);
+}

@@ -307,6 +307,9 @@ macro_rules! __for_each_case {
                 what_is_changed_while_many_are_loaded_is_not_overwritten
                 a_loader_of_many_that_asks_for_its_own_keys_is_told
                 stale_values_are_served_for_those_of_many_that_fail
+                duplicates_of_a_key_that_is_left_out_ask_once
+                what_is_not_modified_is_what_is_there_now
+                old_values_may_be_kept_for_ever
             }
             cancellation {
                 nothing_happens_before_the_first_poll
