@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::board;
 use super::call::{Call, Terms};
@@ -162,7 +163,9 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
         crew: Arc::clone(&crew),
     });
     let since = cache.shared().backend().flights().now();
+    let began = Instant::now();
     let found = look_up(cache, &keys, policy).await;
+    let spent = began.elapsed();
     let calls = keys.into_iter().zip(found).map(|(key, found)| {
         let mut terms = Terms::new(cache, &key, policy);
         terms.crew = Some(Arc::clone(&crew));
@@ -173,11 +176,12 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
             detach: None,
         };
         Single::Running(Box::pin(async move {
+            let began = Instant::now();
             let found = match found {
                 Some(found) => found,
                 None => call.terms.look_up(&mut call.terms.budget()).await,
             };
-            board::load(call, since, found).await
+            board::load(call, since, found, spent + began.elapsed()).await
         }))
     });
     let mut batch = Batch {

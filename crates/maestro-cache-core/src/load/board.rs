@@ -1,8 +1,11 @@
 //! Who finds no value: joining the load of somebody else, or becoming the one who loads.
 
+use std::time::Duration;
+
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::budget::Budget;
 use super::call::{Call, Sight};
 use super::error::LoadError;
 use super::flight::{Boarding, Landing, Leader, Moment, Told};
@@ -12,11 +15,13 @@ use super::loader::Loader;
 use super::nesting::loads_under_way;
 use crate::{ClaimOver, Error, ErrorKind, Lookup, Result};
 
-/// Loads the value, or gets it from whoever does, in the time that the policy gives it.
+/// Loads the value, or gets it from whoever does, in the time that the policy gives it. So much of it was
+/// spent on looking the key up.
 pub(super) async fn load<L: Loader>(
     call: Call<L>,
     since: Moment,
     found: Result<Lookup>,
+    spent: Duration,
 ) -> Result<L::Value, LoadError> {
     let policy = call.terms.policy;
     policy.check()?;
@@ -32,11 +37,14 @@ pub(super) async fn load<L: Loader>(
         return Err(no_timer().into());
     }
     let Some(after) = policy.timeout else {
-        return board(call, since, found).await;
+        return board(call, since, found, spent).await;
     };
-    timeout(after, board(call, since, found))
-        .await
-        .unwrap_or(Err(LoadError::TimedOut))
+    timeout(
+        after.saturating_sub(spent),
+        board(call, since, found, spent),
+    )
+    .await
+    .unwrap_or(Err(LoadError::TimedOut))
 }
 
 fn no_timer() -> Error {
@@ -50,9 +58,11 @@ async fn board<L: Loader>(
     call: Call<L>,
     mut since: Moment,
     mut found: Result<Lookup>,
+    spent: Duration,
 ) -> Result<L::Value, LoadError> {
     let inside = loads_under_way();
     let mut budget = call.terms.budget();
+    budget.take(spent);
     let mut doubted = None;
     loop {
         let sight = match found {
@@ -99,7 +109,7 @@ async fn board<L: Loader>(
                 continue;
             }
             Boarding::Lead(leader) => {
-                let departure = departure(&call, leader, sight, OverLive::No);
+                let departure = departure(&call, leader, sight, OverLive::No, budget);
                 return depart(call, departure).await;
             }
             Boarding::Wait(waiter) => waiter,
@@ -131,7 +141,7 @@ async fn board<L: Loader>(
                 return call.terms.instead_of_error(sight.old.as_ref()).ok_or(error);
             }
             Told::TakeOver(leader) => {
-                let departure = departure(&call, leader, sight, OverLive::No);
+                let departure = departure(&call, leader, sight, OverLive::No, budget);
                 return depart(call, departure).await;
             }
         }
@@ -155,6 +165,7 @@ fn departure<L: Loader>(
     leader: Leader,
     sight: Sight,
     over_live: OverLive,
+    budget: Budget,
 ) -> Departure {
     let cache = if sight.is_in_trouble() {
         Condition::InTrouble
@@ -171,6 +182,7 @@ fn departure<L: Loader>(
         over,
         old: sight.old,
         cache,
+        budget,
     }
 }
 
@@ -184,7 +196,8 @@ fn refresh<L: Loader>(call: Call<L>, since: Moment, sight: Sight, over_live: Ove
     // Whoever runs in here does not wait for what goes on in the background.
     match flights.board(&call.terms.home.key, since, evidence, &[]) {
         Boarding::Lead(leader) => {
-            let departure = departure(&call, leader, sight, over_live);
+            let budget = call.terms.budget();
+            let departure = departure(&call, leader, sight, over_live, budget);
             // Without a runtime there is no background, and whoever finds nothing will load.
             drop(detach(call, departure));
         }

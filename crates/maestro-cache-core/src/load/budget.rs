@@ -28,25 +28,46 @@ impl Budget {
         ask: impl FnOnce(CallContext) -> CacheFuture<'a, T>,
     ) -> Result<T> {
         if self.left.is_zero() {
-            return Err(Error::new(
-                ErrorKind::Timeout,
-                "the cache has taken all the time that it has for one load",
-            ));
+            return Err(late());
         }
-        let _turn = match &self.crew {
-            // It is never closed.
+        // Memory does not wait, and need not be timed.
+        if self.crew.is_none() {
+            match ask(CallContext::new(self.left)).into_ready() {
+                Ok(answer) => return answer,
+                Err(future) => return self.wait(future).await,
+            }
+        }
+        let began = Instant::now();
+        let crew = self.crew.clone();
+        // It is never closed.
+        let _turn = match &crew {
             Some(crew) => crew.gate.acquire().await.ok(),
             None => None,
         };
-        match ask(CallContext::new(self.left)).into_ready() {
-            // Memory does not wait, and need not be timed.
-            Ok(answer) => answer,
-            Err(future) => {
-                let began = Instant::now();
-                let answer = future.await;
-                self.left = self.left.saturating_sub(began.elapsed());
-                answer
-            }
+        self.take(began.elapsed());
+        if self.left.is_zero() {
+            return Err(late());
         }
+        let future = ask(CallContext::new(self.left));
+        self.wait(future).await
     }
+
+    async fn wait<T>(&mut self, future: CacheFuture<'_, T>) -> Result<T> {
+        let began = Instant::now();
+        let answer = future.await;
+        self.take(began.elapsed());
+        answer
+    }
+
+    /// Takes what was spent.
+    pub(super) fn take(&mut self, spent: Duration) {
+        self.left = self.left.saturating_sub(spent);
+    }
+}
+
+fn late() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "the cache has taken all the time that it has for one load",
+    )
 }

@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::board::load;
 use super::call::{Call, Detach, Terms};
 use super::counts::LoadCounts;
@@ -200,7 +202,7 @@ type Loading<'a, T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send +
 
 enum State<'a, T> {
     Begun,
-    LookingUp(Moment, Running<'a, Lookup, Finish>),
+    LookingUp(Moment, Instant, Running<'a, Lookup, Finish>),
     Loading(Loading<'a, T>),
     Over,
 }
@@ -214,11 +216,11 @@ impl<'a, L: Loader + 'a> Future for Computing<'a, L> {
     #[allow(clippy::panic)] // Only for a caller who polls on after it was ready.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let (since, found) = match (&mut this.state, &this.call) {
+        let (since, found, spent) = match (&mut this.state, &this.call) {
             (State::Loading(loading), _) => return loading.as_mut().poll(context),
-            (State::LookingUp(since, running), _) => {
+            (State::LookingUp(since, began, running), _) => {
                 let found = ready!(Pin::new(running).poll(context));
-                (*since, found)
+                (*since, found, began.elapsed())
             }
             (State::Begun, Some(call)) => {
                 let shared = call.cache.shared();
@@ -231,11 +233,11 @@ impl<'a, L: Loader + 'a> Future for Computing<'a, L> {
                     Ok as Finish,
                 );
                 match started {
-                    Started::Done(found) => (since, found),
+                    Started::Done(found) => (since, found, Duration::ZERO),
                     Started::Running(mut running) => match Pin::new(&mut running).poll(context) {
-                        Poll::Ready(found) => (since, found),
+                        Poll::Ready(found) => (since, found, Duration::ZERO),
                         Poll::Pending => {
-                            this.state = State::LookingUp(since, running);
+                            this.state = State::LookingUp(since, Instant::now(), running);
                             return Poll::Pending;
                         }
                     },
@@ -254,7 +256,7 @@ impl<'a, L: Loader + 'a> Future for Computing<'a, L> {
         let Some(call) = this.call.take() else {
             panic!("a load was polled after completion");
         };
-        let mut loading = begin(call, since, found);
+        let mut loading = begin(call, since, found, spent);
         let polled = loading.as_mut().poll(context);
         if polled.is_pending() {
             this.state = State::Loading(loading);
@@ -268,6 +270,7 @@ fn begin<'a, L: Loader + 'a>(
     call: GetOrCompute<'a, L>,
     since: Moment,
     found: Result<Lookup>,
+    spent: Duration,
 ) -> Loading<'a, L::Value> {
     let terms = Terms::new(call.cache, call.key, call.policy);
     let terms = Box::new(terms);
@@ -276,5 +279,5 @@ fn begin<'a, L: Loader + 'a>(
         terms,
         detach: call.detach,
     };
-    Box::pin(load(call, since, found))
+    Box::pin(load(call, since, found, spent))
 }

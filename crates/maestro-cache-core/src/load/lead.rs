@@ -36,6 +36,8 @@ pub(super) struct Departure {
     pub(super) over: ClaimOver,
     pub(super) old: Option<Old>,
     pub(super) cache: Condition,
+    /// What is left of the time that the cache may take.
+    pub(super) budget: Budget,
 }
 
 /// Whether the cache could be asked when the value was looked up.
@@ -76,9 +78,9 @@ pub(super) async fn lead<L: Loader>(
         over,
         old,
         cache,
+        mut budget,
     } = departure;
     let Call { loader, terms, .. } = call;
-    let mut budget = terms.budget();
     let claimed = match cache {
         Condition::Fine => claim(&terms, &led, over, &mut budget).await,
         Condition::InTrouble => Claimed::Not,

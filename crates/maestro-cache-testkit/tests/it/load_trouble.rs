@@ -142,3 +142,51 @@ async fn who_comes_when_the_cache_is_down_again_joins_the_load_that_is_under_way
     let (first, second) = tokio::join!(async { first.await }, second);
     assert_eq!((first.unwrap(), second.unwrap()), (7, 7));
 }
+
+/// Each call is answered just in time, but all of them together have no more than that.
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_is_always_late_costs_its_deadline_once() {
+    let (faulty, cache) = cache();
+    let slow = {
+        let faulty = faulty.clone();
+        tokio::spawn(async move {
+            for calls in 0.. {
+                faulty.reached(calls).await;
+                faulty.stall();
+                faulty.reached(calls + 1).await;
+                sleep(DEADLINE * 6 / 10).await;
+                faulty.heal();
+            }
+        })
+    };
+    tokio::task::yield_now().await;
+    let began = Instant::now();
+    let value = cache.get_or_compute("key", || async { Ok::<_, io::Error>(7) });
+    assert_eq!(value.await.unwrap(), 7);
+    let took = began.elapsed();
+    assert!(took <= DEADLINE + Duration::from_millis(5), "{took:?}");
+    slow.abort();
+}
+
+/// More keys than may be asked for at once.
+#[tokio::test(start_paused = true)]
+async fn a_silent_cache_costs_its_deadline_once_however_many_are_loaded() {
+    let (faulty, cache) = cache();
+    let keys: Vec<String> = (0..2000).map(|number| number.to_string()).collect();
+    let silence = {
+        let faulty = faulty.clone();
+        tokio::spawn(async move {
+            faulty.reached(1).await;
+            faulty.stall();
+        })
+    };
+    let began = Instant::now();
+    let load = cache.get_or_compute_many(&keys, async |keys: Vec<String>| {
+        Ok::<_, io::Error>(keys.into_iter().map(|key| (key, 7)).collect::<Vec<_>>())
+    });
+    let values = load.await.unwrap();
+    assert!(values.iter().all(|value| *value == Some(7)));
+    let took = began.elapsed();
+    assert!(took <= 2 * DEADLINE + Duration::from_millis(5), "{took:?}");
+    silence.abort();
+}
