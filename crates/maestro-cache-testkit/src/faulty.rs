@@ -52,6 +52,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Faults {
+    slowness: Duration,
     always: Option<Error>,
     next: VecDeque<Error>,
 }
@@ -94,9 +95,15 @@ impl FaultyBackend {
         self.shared.stalled.send_replace(true);
     }
 
+    /// Every call takes so long from now on, and its deadline at most.
+    pub fn slow_down(&self, by: Duration) {
+        self.faults().slowness = by;
+    }
+
     /// Ends all faults; calls that wait go on.
     pub fn heal(&self) {
         let mut faults = self.faults();
+        faults.slowness = Duration::ZERO;
         faults.always = None;
         faults.next.clear();
         drop(faults);
@@ -142,6 +149,16 @@ impl FaultyBackend {
     ) -> CacheFuture<'a, T> {
         if let Some(error) = self.fault() {
             return error.into();
+        }
+        let slowness = self.faults().slowness;
+        if !slowness.is_zero() {
+            return CacheFuture::pending(async move {
+                tokio::time::sleep(slowness.min(context.timeout())).await;
+                if slowness >= context.timeout() {
+                    return Err(timed_out(kind));
+                }
+                call(&*self.inner).await
+            });
         }
         let mut stalled = self.shared.stalled.subscribe();
         if !*stalled.borrow() {

@@ -147,25 +147,12 @@ async fn who_comes_when_the_cache_is_down_again_joins_the_load_that_is_under_way
 #[tokio::test(start_paused = true)]
 async fn a_cache_that_is_always_late_costs_its_deadline_once() {
     let (faulty, cache) = cache();
-    let slow = {
-        let faulty = faulty.clone();
-        tokio::spawn(async move {
-            for calls in 0.. {
-                faulty.reached(calls).await;
-                faulty.stall();
-                faulty.reached(calls + 1).await;
-                sleep(DEADLINE * 6 / 10).await;
-                faulty.heal();
-            }
-        })
-    };
-    tokio::task::yield_now().await;
+    faulty.slow_down(DEADLINE * 6 / 10);
     let began = Instant::now();
     let value = cache.get_or_compute("key", || async { Ok::<_, io::Error>(7) });
     assert_eq!(value.await.unwrap(), 7);
     let took = began.elapsed();
     assert!(took <= DEADLINE + Duration::from_millis(5), "{took:?}");
-    slow.abort();
 }
 
 /// More keys than may be asked for at once.
