@@ -408,3 +408,43 @@ async fn messagepack_goes_both_ways() {
         assert_eq!(python.ask(json!(["unpack", "text"])), Ok(json!(expression)));
     }
 }
+
+/// While a value is loaded Python finds nothing, then the value, and the old one while a newer one is
+/// loaded. What Python writes meanwhile stays.
+#[tokio::test]
+async fn what_is_being_loaded_is_a_miss_or_the_old_value_to_python() {
+    const LONG: Duration = Duration::from_secs(3600);
+    let server = RedisServer::start();
+    let cache = cache(&server, Codec::Json);
+    let python = std::sync::Mutex::new(Python::start(&server));
+    let read = |key: &str| python.lock().unwrap().read(key).unwrap();
+    let load = async |number: i64| {
+        let loader = || async {
+            let seen = read("order");
+            Ok::<_, std::io::Error>((number, seen))
+        };
+        let load = cache.get_or_compute("order", loader);
+        load.ttl(Duration::from_millis(5))
+            .stale_if_error(LONG)
+            .await
+            .unwrap()
+    };
+    assert_eq!(load(1).await, (1, "None".to_owned()));
+    assert_eq!(read("order"), "[1, 'None']");
+    while cache.exists("order").await.unwrap() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(load(2).await, (2, "[1, 'None']".to_owned()));
+
+    let loader = || async {
+        python.lock().unwrap().write("other", "{'a': 1}").unwrap();
+        Ok::<_, std::io::Error>(json!({"a": 2}))
+    };
+    let loaded = cache.get_or_compute("other", loader).await.unwrap();
+    assert_eq!(loaded, json!({"a": 2}));
+    assert_eq!(
+        read("other"),
+        "{'a': 1}",
+        "it was written while the other was loaded"
+    );
+}
