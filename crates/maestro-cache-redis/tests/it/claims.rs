@@ -334,7 +334,9 @@ async fn a_claim_is_taken_over_when_its_time_is_over() {
     let bench = Bench::on(&server);
     let first = bench.claimed("key").await;
     let _ = server.ask(&["PEXPIRE", "key", "1"]);
-    sleep(Duration::from_millis(5)).await;
+    while server.ask(&["EXISTS", "key"]).number() == 1 {
+        sleep(Duration::from_millis(1)).await;
+    }
     let second = bench.claimed("key").await;
     assert!(!bench.publish("key", first, "first", keeping()).await);
     assert!(bench.publish("key", second, "second", keeping()).await);
@@ -400,7 +402,7 @@ async fn a_back_off_ends_by_itself_and_with_every_write() {
     let bench = Bench::on(&server);
     bench.stale("key", "old").await;
     let token = bench.claimed("key").await;
-    assert!(bench.release("key", token, 500).await);
+    assert!(bench.release("key", token, 60_000).await);
     let backing_off = Some(Held::BackingOff);
     assert!(is_stale(&bench.look_up("key").await, "old", backing_off));
     assert!(is_missing(&bench.look_up_fresh("key").await, backing_off));
@@ -412,8 +414,17 @@ async fn a_back_off_ends_by_itself_and_with_every_write() {
         );
     }
     assert!(!bench.renew("key", token).await);
-    sleep(Duration::from_millis(600)).await;
-    assert!(is_stale(&bench.look_up("key").await, "old", None));
+
+    bench.stale("short", "old").await;
+    let token = bench.claimed("short").await;
+    assert!(bench.release("short", token, 20).await);
+    while !is_stale(&bench.look_up("short").await, "old", None) {
+        sleep(Duration::from_millis(1)).await;
+    }
+    bench.claimed("short").await;
+
+    let _ = server.ask(&["DEL", "key"]);
+    bench.stale("key", "old").await;
     let token = bench.claimed("key").await;
     assert!(bench.release("key", token, u64::MAX).await);
     assert!(is_stale(&bench.look_up("key").await, "old", backing_off));

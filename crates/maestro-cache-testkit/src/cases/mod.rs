@@ -19,6 +19,7 @@ pub mod deadline;
 pub mod expiry;
 pub mod keys;
 pub mod loads;
+pub mod loads_of_many;
 pub mod namespaces;
 pub mod nulls;
 pub mod shared;
@@ -297,6 +298,10 @@ macro_rules! __for_each_case {
                 a_load_that_cannot_be_is_an_error_that_says_so
                 a_closed_cache_is_not_in_the_way_of_a_value
                 a_load_does_nothing_before_it_is_polled
+                what_is_not_modified_is_what_is_there_now
+                old_values_may_be_kept_for_ever
+            }
+            loads_of_many {
                 many_are_loaded_by_one_call_for_those_that_are_missing
                 no_key_needs_no_loader
                 thousands_are_loaded_by_one_call
@@ -308,8 +313,6 @@ macro_rules! __for_each_case {
                 a_loader_of_many_that_asks_for_its_own_keys_is_told
                 stale_values_are_served_for_those_of_many_that_fail
                 duplicates_of_a_key_that_is_left_out_ask_once
-                what_is_not_modified_is_what_is_there_now
-                old_values_may_be_kept_for_ever
             }
             cancellation {
                 nothing_happens_before_the_first_poll

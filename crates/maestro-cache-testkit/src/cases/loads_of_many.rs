@@ -1,0 +1,219 @@
+//! Loads of many keys: one call of the loader for those that are missing, and for each key what holds for
+//! one alone.
+
+use std::io;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use maestro_cache_core::{LoadError, TimeToLive};
+
+use super::loads::{MINUTE, Source, ask, failing, stale};
+use super::{each_codec, until};
+use crate::Subject;
+
+/// A source of many values, which notes what it was asked for.
+#[derive(Default)]
+struct Many {
+    asked: std::sync::Mutex<Vec<Vec<String>>>,
+}
+
+impl Many {
+    async fn read(&self, keys: Vec<String>) -> io::Result<Vec<(String, usize)>> {
+        self.asked.lock().unwrap().push(keys.clone());
+        tokio::task::yield_now().await;
+        // In another order than asked for, and not all of them.
+        let keys = keys.into_iter().rev().filter(|key| key != "nobody");
+        Ok(keys.map(|key| (key.clone(), key.len())).collect())
+    }
+
+    fn asked(&self) -> Vec<Vec<String>> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+pub async fn many_are_loaded_by_one_call_for_those_that_are_missing(subject: &Subject) {
+    each_codec(subject, async |cache| {
+        let source = Many::default();
+        cache.set("there", &100_usize).await.unwrap();
+        let keys = ["a", "there", "nobody", "bb", "a"];
+        let load = cache.get_or_compute_many(keys, |keys| source.read(keys));
+        let values = load.ttl(MINUTE).await.unwrap();
+        assert_eq!(values, [Some(1), Some(100), None, Some(2), Some(1)]);
+        let mut asked = source.asked();
+        assert_eq!(asked.len(), 1);
+        asked[0].sort();
+        assert_eq!(asked[0], ["a", "bb", "nobody"]);
+        let kept = cache
+            .get_many::<usize>(["a", "bb", "nobody"])
+            .await
+            .unwrap();
+        assert_eq!(kept, [Some(1), Some(2), None]);
+        assert!(matches!(
+            cache.ttl("bb").await.unwrap(),
+            TimeToLive::Left(left) if left <= MINUTE
+        ));
+    })
+    .await;
+}
+
+pub async fn no_key_needs_no_loader(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Many::default();
+    cache.set("a", &7_usize).await.unwrap();
+    let none: [&str; 0] = [];
+    let values = cache
+        .get_or_compute_many(none, |keys| source.read(keys))
+        .await;
+    assert_eq!(values.unwrap(), []);
+    let values = cache
+        .get_or_compute_many(["a", "a"], |keys| source.read(keys))
+        .await;
+    assert_eq!(values.unwrap(), [Some(7), Some(7)]);
+    assert!(source.asked().is_empty());
+}
+
+pub async fn thousands_are_loaded_by_one_call(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Many::default();
+    let keys: Vec<String> = (0..3000).map(|number| format!("key-{number}")).collect();
+    let values = cache
+        .get_or_compute_many(&keys, |keys| source.read(keys))
+        .await;
+    let expected: Vec<_> = keys.iter().map(|key| Some(key.len())).collect();
+    assert_eq!(values.unwrap(), expected);
+    assert_eq!(source.asked().len(), 1);
+    assert_eq!(cache.get_many::<usize>(&keys).await.unwrap(), expected);
+}
+
+pub async fn what_others_load_is_not_loaded_by_a_call_for_many(subject: &Subject) {
+    let cache = subject.cache();
+    let single = Source::closed();
+    let other = ask(&cache, &single);
+    single.was_asked(1).await;
+    let many = Arc::new(Many::default());
+    let batch = {
+        let (cache, many) = (cache.clone(), Arc::clone(&many));
+        tokio::spawn(async move {
+            let load = cache.get_or_compute_many(["a", "key"], |keys| {
+                let many = Arc::clone(&many);
+                async move {
+                    let loaded = many.read(keys).await?;
+                    Ok::<_, io::Error>(loaded.into_iter().map(|(key, value)| (key, value as u64)))
+                }
+            });
+            load.await
+        })
+    };
+    // Its own key is loaded, and can be had by others, while it waits for the other one.
+    until(async || cache.get::<u64>("a").await.unwrap() == Some(1)).await;
+    single.answer(1);
+    assert_eq!(batch.await.unwrap().unwrap(), [Some(1), Some(1)]);
+    assert_eq!(other.await.unwrap().unwrap(), 1);
+    assert_eq!(many.asked(), [["a"]]);
+}
+
+pub async fn calls_for_many_that_overlap_load_each_key_once(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Many::default();
+    let keys: Vec<String> = (0..50).map(|number| format!("key-{number}")).collect();
+    let calls = (0..20).map(|call| {
+        let keys: Vec<_> = keys.iter().cycle().skip(call * 7).take(30).collect();
+        let load = cache.get_or_compute_many(keys.clone(), |keys| source.read(keys));
+        async move { (keys, load.await) }
+    });
+    for (keys, values) in join_all(calls).await {
+        let expected: Vec<_> = keys.iter().map(|key| Some(key.len())).collect();
+        assert_eq!(values.unwrap(), expected);
+    }
+    let mut asked = source.asked().concat();
+    asked.sort();
+    let mut once = keys.clone();
+    once.sort();
+    assert_eq!(asked, once);
+}
+
+pub async fn an_error_is_that_of_the_keys_that_were_to_be_loaded(subject: &Subject) {
+    let cache = subject.cache();
+    cache.set("there", &1_u64).await.unwrap();
+    let fail = async |_: Vec<String>| Err::<Vec<(String, u64)>, _>(failing());
+    let each = cache
+        .get_or_compute_many(["a", "there", "b"], fail)
+        .each()
+        .await;
+    assert!(matches!(
+        &each[..],
+        [
+            Err(LoadError::Loader(_)),
+            Ok(Some(1)),
+            Err(LoadError::Loader(_))
+        ]
+    ));
+    let whole = cache.get_or_compute_many(["a", "there"], fail).await;
+    assert!(whole.unwrap_err().downcast_ref::<io::Error>().is_some());
+    let source = Many::default();
+    let values = cache
+        .get_or_compute_many(["a"], |keys| source.read(keys))
+        .await;
+    assert_eq!(values.unwrap(), [Some(1)], "it is not kept");
+}
+
+pub async fn a_panic_in_a_loader_of_many_leaves_all_keys_usable(subject: &Subject) {
+    let cache = subject.cache();
+    let panicking = cache.clone();
+    let load = async move {
+        let panics =
+            async |_: Vec<String>| -> io::Result<Vec<(String, u64)>> { panic!("on purpose") };
+        panicking.get_or_compute_many(["a", "b"], panics).await
+    };
+    assert!(tokio::spawn(load).await.unwrap_err().is_panic());
+    let source = Many::default();
+    let values = cache
+        .get_or_compute_many(["a", "b"], |keys| source.read(keys))
+        .await;
+    assert_eq!(values.unwrap(), [Some(1), Some(1)]);
+}
+
+pub async fn what_is_changed_while_many_are_loaded_is_not_overwritten(subject: &Subject) {
+    let cache = subject.cache();
+    let load = cache.get_or_compute_many(["a", "b", "c"], async |keys: Vec<String>| {
+        cache.delete("a").await.unwrap();
+        cache.set("b", &200_u64).await.unwrap();
+        Ok::<_, io::Error>(keys.into_iter().map(|key| (key, 1_u64)).collect::<Vec<_>>())
+    });
+    assert_eq!(load.await.unwrap(), [Some(1), Some(1), Some(1)]);
+    let kept = cache.get_many::<u64>(["a", "b", "c"]).await.unwrap();
+    assert_eq!(kept, [None, Some(200), Some(1)]);
+}
+
+pub async fn a_loader_of_many_that_asks_for_its_own_keys_is_told(subject: &Subject) {
+    let cache = subject.cache();
+    let load = cache.get_or_compute_many(["a", "b"], async |keys: Vec<String>| {
+        let inner = cache.get_or_compute("b", || async { Ok::<_, io::Error>(1_u64) });
+        assert!(matches!(inner.await, Err(LoadError::Circular)));
+        Ok::<_, io::Error>(keys.into_iter().map(|key| (key, 1_u64)).collect::<Vec<_>>())
+    });
+    assert_eq!(load.await.unwrap(), [Some(1), Some(1)]);
+}
+
+pub async fn stale_values_are_served_for_those_of_many_that_fail(subject: &Subject) {
+    let cache = subject.cache();
+    stale(subject, &cache, 7).await;
+    let fail = async |_: Vec<String>| Err::<Vec<(String, u64)>, _>(failing());
+    let load = cache.get_or_compute_many(["key", "other"], fail);
+    let each = load.stale_if_error(60 * MINUTE).each().await;
+    assert!(matches!(
+        &each[..],
+        [Ok(Some(7)), Err(LoadError::Loader(_))]
+    ));
+}
+
+pub async fn duplicates_of_a_key_that_is_left_out_ask_once(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Many::default();
+    let keys = ["nobody", "nobody", "a", "nobody"];
+    let values = cache
+        .get_or_compute_many(keys, |keys| source.read(keys))
+        .await;
+    assert_eq!(values.unwrap(), [None, None, Some(1), None]);
+    assert_eq!(source.asked().len(), 1);
+}
