@@ -26,7 +26,7 @@ mod soak;
 mod witness;
 
 pub use client::Client;
-pub use fleet::{Contender, Fared, Fleet, Trouble, Worker};
+pub use fleet::{Contender, Fared, Fleet, Source, Trouble, Worker};
 pub use report::Report;
 pub use run::{Run, RunBuilder};
 pub use soak::{Soak, Soaked};

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use maestro_cache_faults::{Contender, Fleet, Trouble, Worker};
+use maestro_cache_faults::{Contender, Fleet, Source, Trouble, Worker};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [first, worker @ ..] = &arguments[..]
+    if let [first, worker] = &arguments[..]
         && first == "worker"
     {
         let worker = Worker::parse(worker).expect("the arguments come from this program");
@@ -29,11 +29,24 @@ fn main() {
         keys: 50,
         ttl: Duration::from_millis(500),
         writes_of_a_thousand: 20,
+        forgotten_of_a_thousand: 0,
         trouble: Trouble::KillsAndStops,
+        source: Source::Well,
     };
-    for contender in Contender::ALL {
+    for contender in [Contender::Ours, Contender::GetThenSet, Contender::Moka] {
         let fared = among_writes.run(&program, contender, 1);
         println!("{contender:?}, among writes: {fared}");
+    }
+    let among_outages = Fleet {
+        writes_of_a_thousand: 2,
+        forgotten_of_a_thousand: 2,
+        source: Source::WithOutages,
+        ..among_writes
+    };
+    let serving_old = Contender::OursServingOld(Duration::from_secs(2));
+    for contender in [serving_old, Contender::Ours] {
+        let fared = among_outages.run(&program, contender, 1);
+        println!("{contender:?}, among outages: {fared}");
     }
     let expiring = Fleet {
         keys: 1000,

@@ -13,11 +13,20 @@ use rustix::time::{ClockId, clock_gettime};
 pub(super) enum Event {
     /// Somebody asked for a key, and was told this version of it.
     Read { key: u32, began: u64, version: u64 },
-    /// A version was written to the database, and all before it were invalidated by then.
+    /// A version was in the database by then.
+    Written { key: u32, by: u64, version: u64 },
+    /// And all before it were invalidated by then.
     Invalidated { key: u32, by: u64, version: u64 },
+    /// Somebody asked for a key, and was told that it cannot be loaded.
+    Failed { key: u32, began: u64 },
 }
 
 const RECORD: usize = 21;
+
+const READ: u8 = 0;
+const WRITTEN: u8 = 1;
+const INVALIDATED: u8 = 2;
+const FAILED: u8 = 3;
 
 /// Nanoseconds since the machine was started. It never goes back, and is the same for all processes.
 pub(super) fn now() -> u64 {
@@ -40,8 +49,10 @@ impl Journal {
                 key,
                 began,
                 version,
-            } => (0, key, began, version),
-            Event::Invalidated { key, by, version } => (1, key, by, version),
+            } => (READ, key, began, version),
+            Event::Written { key, by, version } => (WRITTEN, key, by, version),
+            Event::Invalidated { key, by, version } => (INVALIDATED, key, by, version),
+            Event::Failed { key, began } => (FAILED, key, began, 0),
         };
         let mut record = [0; RECORD];
         record[0] = kind;
@@ -60,19 +71,29 @@ impl Journal {
 #[derive(Default)]
 pub(super) struct History {
     reads: Vec<(u32, u64, u64)>,
-    /// By key: when, and which version.
-    invalidated: HashMap<u32, Vec<(u64, u64)>>,
+    written: Versions,
+    invalidated: Versions,
+    failed: u64,
 }
+
+/// By key: when, and which version.
+#[derive(Default)]
+struct Versions(HashMap<u32, Vec<(u64, u64)>>);
 
 /// What a history shows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Judgement {
     pub(super) reads: u64,
+    pub(super) failed: u64,
     pub(super) invalidations: u64,
     /// Reads that were told a version which had been invalidated before they began.
     pub(super) stale: u64,
     /// How long ago, at most.
     pub(super) stalest_millis: u64,
+    /// Reads that were told a version which had been written over before they began.
+    pub(super) old: u64,
+    /// How long ago, at most.
+    pub(super) oldest_millis: u64,
 }
 
 impl History {
@@ -85,44 +106,64 @@ impl History {
             let time = u64::from_le_bytes(record[5..13].try_into().unwrap());
             let version = u64::from_le_bytes(record[13..].try_into().unwrap());
             match record[0] {
-                0 => self.reads.push((key, time, version)),
-                _ => self
-                    .invalidated
-                    .entry(key)
-                    .or_default()
-                    .push((time, version)),
+                READ => self.reads.push((key, time, version)),
+                WRITTEN => self.written.note(key, time, version),
+                INVALIDATED => self.invalidated.note(key, time, version),
+                _ => self.failed += 1,
             }
         }
     }
 
     pub(super) fn judge(mut self) -> Judgement {
+        self.written.put_in_order();
         let mut judgement = Judgement {
             reads: self.reads.len() as u64,
+            failed: self.failed,
+            invalidations: self.invalidated.put_in_order(),
             ..Judgement::default()
         };
-        for invalidated in self.invalidated.values_mut() {
-            invalidated.sort_unstable();
-            judgement.invalidations += invalidated.len() as u64;
-            // From here on each is the latest version that was known to all by then.
+        for (key, began, version) in self.reads {
+            if let Some(millis) = self.invalidated.since_a_newer_one(key, began, version) {
+                judgement.stale += 1;
+                judgement.stalest_millis = judgement.stalest_millis.max(millis);
+            }
+            if let Some(millis) = self.written.since_a_newer_one(key, began, version) {
+                judgement.old += 1;
+                judgement.oldest_millis = judgement.oldest_millis.max(millis);
+            }
+        }
+        judgement
+    }
+}
+
+impl Versions {
+    fn note(&mut self, key: u32, time: u64, version: u64) {
+        self.0.entry(key).or_default().push((time, version));
+    }
+
+    /// Lets each entry tell the latest version that was known to all by then, and says how many there
+    /// are.
+    fn put_in_order(&mut self) -> u64 {
+        let mut count = 0;
+        for versions in self.0.values_mut() {
+            versions.sort_unstable();
+            count += versions.len() as u64;
             let mut latest = 0;
-            for (_, version) in invalidated {
+            for (_, version) in versions {
                 latest = latest.max(*version);
                 *version = latest;
             }
         }
-        for (key, began, version) in self.reads {
-            let Some(invalidated) = self.invalidated.get(&key) else {
-                continue;
-            };
-            let known = invalidated.partition_point(|(time, _)| *time < began);
-            let older = invalidated[..known].partition_point(|(_, latest)| *latest <= version);
-            if let Some((since, _)) = invalidated[..known].get(older) {
-                judgement.stale += 1;
-                let millis = (began - since) / 1_000_000;
-                judgement.stalest_millis = judgement.stalest_millis.max(millis);
-            }
-        }
-        judgement
+        count
+    }
+
+    /// How many milliseconds before that time a newer version was there, if one was.
+    fn since_a_newer_one(&self, key: u32, time: u64, version: u64) -> Option<u64> {
+        let versions = self.0.get(&key)?;
+        let known = versions.partition_point(|(by, _)| *by < time);
+        let older = versions[..known].partition_point(|(_, latest)| *latest <= version);
+        let (by, _) = versions[..known].get(older)?;
+        Some((time - by) / 1_000_000)
     }
 }
 
@@ -136,13 +177,14 @@ mod tests {
                 .iter()
                 .map(|(began, version)| (7, began * 1_000_000, *version))
                 .collect(),
-            invalidated: HashMap::from([(
+            invalidated: Versions(HashMap::from([(
                 7,
                 invalidated
                     .iter()
                     .map(|(time, version)| (time * 1_000_000, *version))
                     .collect(),
-            )]),
+            )])),
+            ..History::default()
         }
         .judge()
     }
@@ -166,23 +208,26 @@ mod tests {
     fn a_journal_reads_as_it_was_written() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let journal = Journal::new(file.path());
-        journal.note(Event::Invalidated {
-            key: 1,
-            by: 10,
-            version: 2,
-        });
+        let (key, version) = (1, 2);
+        let by = 10;
+        journal.note(Event::Written { key, by, version });
+        let (by, began) = (12_000_000, 12_000_010);
+        let version = 1;
         journal.note(Event::Read {
-            key: 1,
-            began: 11,
-            version: 1,
+            key,
+            began,
+            version,
         });
+        journal.note(Event::Failed { key, began });
+        let version = 2;
+        journal.note(Event::Invalidated { key, by, version });
         journal.flush();
         let mut history = History::default();
         history.add(file.path());
         let judgement = history.judge();
-        assert_eq!(
-            (judgement.reads, judgement.invalidations, judgement.stale),
-            (1, 1, 1)
-        );
+        let Judgement { reads, failed, .. } = judgement;
+        assert_eq!((reads, failed, judgement.invalidations), (1, 1, 1));
+        assert_eq!((judgement.stale, judgement.stalest_millis), (1, 0));
+        assert_eq!((judgement.old, judgement.oldest_millis), (1, 12));
     }
 }

@@ -10,10 +10,10 @@ mod worker;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use maestro_cache_testkit::RedisServer;
+use serde::{Deserialize, Serialize};
 
 pub use worker::Worker;
 
@@ -21,45 +21,21 @@ use crate::chance::Chance;
 use history::History;
 
 /// Who loads the values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Contender {
     /// `get_or_compute` on Redis.
     Ours,
+    /// The same, where old values may be served: for half of that time while they are loaded again, for
+    /// all of it if loading fails.
+    OursServingOld(Duration),
     /// What many write by hand: a read of Redis, and on a miss a load and a write.
     GetThenSet,
     /// `moka::future::get_with`, a cache in each process.
     Moka,
 }
 
-impl Contender {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Ours, Self::GetThenSet, Self::Moka];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Ours => "ours",
-            Self::GetThenSet => "get-then-set",
-            Self::Moka => "moka",
-        }
-    }
-}
-
-impl FromStr for Contender {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let all = Self::ALL.into_iter();
-        all.clone()
-            .find(|contender| contender.name() == name)
-            .ok_or_else(|| {
-                let names: Vec<_> = all.map(Self::name).collect();
-                format!("{name} is none of {}", names.join(", "))
-            })
-    }
-}
-
 /// Whether processes are killed and stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trouble {
     /// They all work to the end.
     None,
@@ -67,8 +43,17 @@ pub enum Trouble {
     KillsAndStops,
 }
 
+/// Whether what a key is loaded from fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// It never does.
+    Well,
+    /// It is well for two seconds and fails for six, again and again.
+    WithOutages,
+}
+
 /// What a fleet does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Fleet {
     /// How many processes there are.
     pub processes: u64,
@@ -80,8 +65,12 @@ pub struct Fleet {
     pub ttl: Duration,
     /// So many of a thousand calls are writes that invalidate.
     pub writes_of_a_thousand: u64,
-    /// What happens to them.
+    /// And so many write and forget to invalidate.
+    pub forgotten_of_a_thousand: u64,
+    /// What happens to the processes.
     pub trouble: Trouble,
+    /// What happens to what they load from.
+    pub source: Source,
 }
 
 /// What became of a fleet.
@@ -89,12 +78,19 @@ pub struct Fleet {
 pub struct Fared {
     /// Reads that were written down.
     pub reads: u64,
+    /// Reads that were told that the value cannot be loaded.
+    pub failed: u64,
     /// Invalidations that were acknowledged.
     pub invalidations: u64,
     /// Reads that were told a version which had been invalidated before they began.
     pub stale: u64,
     /// How long ago it had been, at most.
     pub stalest: Duration,
+    /// Reads that were told a version which had been written over before they began, invalidated or
+    /// not.
+    pub old: u64,
+    /// How long ago it had been, at most.
+    pub oldest: Duration,
     /// How often the database was asked for a value.
     pub loads: u64,
     /// How many stored values have expired or are there still.
@@ -109,12 +105,15 @@ impl fmt::Display for Fared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} reads, {} invalidations, {} stale reads (the stalest by {} ms), {} loads, {} values \
-             stored, {} killed, {} stopped",
+            "{} reads, {} failed, {} invalidations, {} stale reads (the stalest by {} ms), {} old ones \
+             (the oldest by {} ms), {} loads, {} values stored, {} killed, {} stopped",
             self.reads,
+            self.failed,
             self.invalidations,
             self.stale,
             self.stalest.as_millis(),
+            self.old,
+            self.oldest.as_millis(),
             self.loads,
             self.stored,
             self.killed,
@@ -124,7 +123,8 @@ impl fmt::Display for Fared {
 }
 
 impl Fleet {
-    /// Lets processes of this program work: `program` with the arguments that [`Worker::parse`] reads.
+    /// Lets processes of this program work: `program` with the arguments `worker` and what
+    /// [`Worker::parse`] reads.
     #[must_use]
     pub fn run(self, program: &Path, contender: Contender, seed: u64) -> Fared {
         let cache = RedisServer::builder().tcp().start();
@@ -135,14 +135,16 @@ impl Fleet {
         let mut chance = Chance::new(seed);
         let start = |journals: &mut Vec<PathBuf>, time: Duration| {
             let journal = directory.path().join(journals.len().to_string());
+            let worker = Worker {
+                contender,
+                cache: cache.url(),
+                database: database.url(),
+                journal: journal.clone(),
+                seed: seed * 1000 + journals.len() as u64,
+                fleet: Fleet { time, ..self },
+            };
             let process = Command::new(program)
-                .arg("worker")
-                .arg(contender.name())
-                .args([cache.url(), database.url()])
-                .arg(&journal)
-                .arg((seed * 1000 + journals.len() as u64).to_string())
-                .args([time.as_millis(), self.ttl.as_millis()].map(|it| it.to_string()))
-                .args([u64::from(self.keys), self.writes_of_a_thousand].map(|it| it.to_string()))
+                .args(["worker", &serde_json::to_string(&worker).unwrap()])
                 .spawn()
                 .unwrap();
             journals.push(journal);
@@ -180,9 +182,12 @@ impl Fleet {
         let loads = database.ask(&["GET", worker::LOADS]);
         Fared {
             reads: judgement.reads,
+            failed: judgement.failed,
             invalidations: judgement.invalidations,
             stale: judgement.stale,
             stalest: Duration::from_millis(judgement.stalest_millis),
+            old: judgement.old,
+            oldest: Duration::from_millis(judgement.oldest_millis),
             loads: loads.text().parse().unwrap(),
             stored: stored(&cache),
             killed,
@@ -192,39 +197,10 @@ impl Fleet {
 }
 
 impl Worker {
-    /// A worker from the arguments behind `worker`.
+    /// A worker from the argument behind `worker`.
     #[must_use]
-    pub fn parse(arguments: &[String]) -> Option<Self> {
-        let [
-            contender,
-            cache,
-            database,
-            journal,
-            seed,
-            time,
-            ttl,
-            keys,
-            writes,
-        ] = arguments
-        else {
-            return None;
-        };
-        let millis = |text: &str| Some(Duration::from_millis(text.parse().ok()?));
-        Some(Self {
-            contender: contender.parse().ok()?,
-            cache: cache.clone(),
-            database: database.clone(),
-            journal: journal.into(),
-            seed: seed.parse().ok()?,
-            fleet: Fleet {
-                processes: 1,
-                time: millis(time)?,
-                ttl: millis(ttl)?,
-                keys: keys.parse().ok()?,
-                writes_of_a_thousand: writes.parse().ok()?,
-                trouble: Trouble::None,
-            },
-        })
+    pub fn parse(argument: &str) -> Option<Self> {
+        serde_json::from_str(argument).ok()
     }
 }
 

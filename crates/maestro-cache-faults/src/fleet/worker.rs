@@ -1,17 +1,19 @@
 //! One process of a fleet: some tasks that read, and now and then write and invalidate.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maestro_cache_core::Cache;
+use maestro_cache_core::{Cache, StaleIfError};
 use maestro_cache_redis::RedisCache;
 use redis::aio::MultiplexedConnection;
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep};
 
 use super::history::{Event, Journal, now};
-use super::{Contender, Fleet};
+use super::{Contender, Fleet, Source};
 use crate::chance::Chance;
 
 const TASKS: u64 = 8;
@@ -20,7 +22,7 @@ const TASKS: u64 = 8;
 pub(super) const LOADS: &str = "loads";
 
 /// What one process is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Worker {
     pub(super) contender: Contender,
     pub(super) cache: String,
@@ -33,6 +35,7 @@ pub struct Worker {
 #[derive(Clone)]
 enum Store {
     Ours(Cache),
+    OursServingOld(Cache, Duration),
     GetThenSet(Cache),
     Moka(moka::future::Cache<u32, u64>),
 }
@@ -56,6 +59,7 @@ impl Worker {
         };
         let store = match self.contender {
             Contender::Ours => Store::Ours(ours()),
+            Contender::OursServingOld(old) => Store::OursServingOld(ours(), old),
             Contender::GetThenSet => Store::GetThenSet(ours()),
             Contender::Moka => Store::Moka(
                 moka::future::Cache::builder()
@@ -98,12 +102,18 @@ impl Worker {
 }
 
 impl Process {
-    async fn work(&self, mut chance: Chance) {
+    async fn work(self: &Arc<Self>, mut chance: Chance) {
         let end = Instant::now() + self.fleet.time;
+        let writes = self.fleet.writes_of_a_thousand;
+        let forgotten = self.fleet.forgotten_of_a_thousand;
         while Instant::now() < end {
             let key = u32::try_from(chance.below(self.fleet.keys.into())).unwrap();
-            if chance.below(1000) < self.fleet.writes_of_a_thousand {
-                self.write(key).await;
+            let choice = chance.below(1000);
+            if choice < writes + forgotten {
+                let version = self.write(key).await;
+                if choice < writes {
+                    self.invalidate(key, version).await;
+                }
             } else {
                 self.read(key, Duration::from_micros(chance.below(3000)))
                     .await;
@@ -113,58 +123,81 @@ impl Process {
         }
     }
 
-    async fn read(&self, key: u32, load_takes: Duration) {
+    async fn read(self: &Arc<Self>, key: u32, load_takes: Duration) {
         let began = now();
-        let load = || self.load(key, load_takes);
+        let process = Arc::clone(self);
+        let load = move || async move { process.load(key, load_takes).await };
         let version = match &self.store {
             Store::Ours(cache) => {
+                let name = name(key);
+                let load = cache.get_or_compute(&name, load).ttl(self.fleet.ttl);
+                load.await.ok()
+            }
+            Store::OursServingOld(cache, old) => {
+                let back_off = *old / 8;
+                let name = name(key);
                 let load = cache
-                    .get_or_compute(&name(key), load)
+                    .get_or_compute(&name, load)
                     .ttl(self.fleet.ttl)
-                    .await;
-                load.expect("the database is well")
+                    .stale_while_revalidate(*old / 2)
+                    .stale_if_error(StaleIfError::within(*old).back_off(back_off));
+                load.await.ok()
             }
             Store::GetThenSet(cache) => match cache.get::<u64>(&name(key)).await {
-                Ok(Some(version)) => version,
+                Ok(Some(version)) => Some(version),
                 _ => {
-                    let version = load().await.expect("the database is well");
-                    // One that is not stored is loaded again.
-                    let _ = cache.set(&name(key), &version).ttl(self.fleet.ttl).await;
-                    version
+                    let loaded = load().await.ok();
+                    if let Some(version) = loaded {
+                        // One that is not stored is loaded again.
+                        let _ = cache.set(&name(key), &version).ttl(self.fleet.ttl).await;
+                    }
+                    loaded
                 }
             },
-            Store::Moka(cache) => {
-                let load = async { load().await.expect("the database is well") };
-                cache.get_with(key, load).await
-            }
+            Store::Moka(cache) => cache.try_get_with(key, load()).await.ok(),
         };
-        self.journal.note(Event::Read {
-            key,
-            began,
-            version,
+        self.journal.note(match version {
+            Some(version) => Event::Read {
+                key,
+                began,
+                version,
+            },
+            None => Event::Failed { key, began },
         });
     }
 
     /// Reads the version first, and takes its time with the rest.
-    async fn load(&self, key: u32, takes: Duration) -> redis::RedisResult<u64> {
+    async fn load(&self, key: u32, takes: Duration) -> Result<u64, Outage> {
         let mut database = self.database.clone();
         let (version, _): (Option<u64>, u64) = redis::pipe()
             .get(name(key))
             .incr(LOADS, 1)
             .query_async(&mut database)
-            .await?;
+            .await
+            .expect("the database is well");
         sleep(takes).await;
+        if self.fleet.source == Source::WithOutages && is_out(now()) {
+            return Err(Outage);
+        }
         Ok(version.unwrap_or(0))
     }
 
-    async fn write(&self, key: u32) {
+    async fn write(&self, key: u32) -> u64 {
         let mut database = self.database.clone();
         let mut increment = redis::cmd("INCR");
         increment.arg(name(key));
         let version = increment.query_async(&mut database).await;
-        let version: u64 = version.expect("the database is well");
+        let version = version.expect("the database is well");
+        let by = now();
+        self.journal.note(Event::Written { key, by, version });
+        version
+    }
+
+    async fn invalidate(&self, key: u32, version: u64) {
         let is_invalidated = match &self.store {
-            Store::Ours(cache) | Store::GetThenSet(cache) => cache.delete(&name(key)).await.is_ok(),
+            Store::Ours(cache) | Store::OursServingOld(cache, _) | Store::GetThenSet(cache) => {
+                cache.delete(&name(key)).await.is_ok()
+            }
             Store::Moka(cache) => {
                 cache.invalidate(&key).await;
                 true
@@ -175,6 +208,23 @@ impl Process {
             self.journal.note(Event::Invalidated { key, by, version });
         }
     }
+}
+
+/// Why nothing is loaded for a while.
+#[derive(Debug)]
+struct Outage;
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an outage of the database")
+    }
+}
+
+impl std::error::Error for Outage {}
+
+/// Whether all processes are in an outage by then: six seconds of eight.
+fn is_out(now: u64) -> bool {
+    now / 1_000_000_000 % 8 >= 2
 }
 
 fn name(key: u32) -> String {

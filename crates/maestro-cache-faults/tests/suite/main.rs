@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use maestro_cache_faults::{Client, Contender, Fleet, Report, Trouble, scenarios};
+use maestro_cache_faults::{Client, Contender, Fleet, Report, Source, Trouble, scenarios};
 use maestro_cache_testkit::Fault;
 
 const MILLIS: fn(u64) -> Duration = Duration::from_millis;
@@ -277,7 +277,9 @@ fn a_fleet_is_never_told_what_was_invalidated() {
         keys: 50,
         ttl: MILLIS(500),
         writes_of_a_thousand: 20,
+        forgotten_of_a_thousand: 0,
         trouble: Trouble::KillsAndStops,
+        source: Source::Well,
     };
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_fleet"));
     let fared = fleet.run(program, Contender::Ours, 1);
@@ -287,4 +289,29 @@ fn a_fleet_is_never_told_what_was_invalidated() {
     // What the check of a history finds where there is something to find.
     let fared = fleet.run(program, Contender::Moka, 1);
     assert!(fared.stale > 0, "{fared}");
+}
+
+/// The same while the database fails for six seconds of eight, and some writers forget to invalidate: what
+/// they wrote over is served for as long as the policy says, and what was invalidated never is.
+#[test]
+fn a_fleet_serves_old_values_within_their_windows() {
+    let old = SECONDS(1);
+    let fleet = Fleet {
+        processes: 8,
+        time: SECONDS(12),
+        keys: 50,
+        ttl: MILLIS(500),
+        writes_of_a_thousand: 2,
+        forgotten_of_a_thousand: 2,
+        trouble: Trouble::KillsAndStops,
+        source: Source::WithOutages,
+    };
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_fleet"));
+    let fared = fleet.run(program, Contender::OursServingOld(old), 1);
+    println!("{fared}");
+    assert_eq!(fared.stale, 0, "{fared}");
+    // A load that had read the version before may be under way for as long as a claim lives.
+    assert!(fared.oldest < fleet.ttl + old + SECONDS(3), "{fared}");
+    assert!(fared.oldest > fleet.ttl, "nothing old was served: {fared}");
+    assert!(fared.failed > 0 && fared.invalidations > 20, "{fared}");
 }
