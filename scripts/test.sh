@@ -26,7 +26,7 @@ cargo fmt --all --check
 
 step "lint, all features"
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
-for features in "" memory redis tls cluster sentinel; do
+for features in "" memory redis tls cluster sentinel anyhow; do
     step "lint, features '$features'"
     cargo clippy --locked "${facade[@]}" "$features" --lib --tests -- -D warnings
 done

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use maestro_cache::{CacheService, Result, TimeToLive, Ttl};
+use maestro_cache::{CacheService, LoadError, TimeToLive, Ttl};
 use serde::{Deserialize, Serialize};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -19,7 +19,7 @@ struct User {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<(), LoadError> {
     // Which backend, where and how, the environment says. The prefix keeps this program's keys
     // apart from everybody else's.
     let cache = CacheService::builder().key_prefix("quickstart:").build()?;
@@ -87,6 +87,11 @@ async fn main() -> Result<()> {
     );
     println!("exists           key1 = {}", cache.exists("key1").await?);
 
+    for _ in 0..2 {
+        let load = cache.get_or_compute("user:7:name", || name_of(7)).ttl(HOUR);
+        println!("get_or_compute   user:7:name = {}", load.await?);
+    }
+
     println!(
         "add              lock = {}",
         cache.add("lock", "first").await?
@@ -140,6 +145,12 @@ async fn main() -> Result<()> {
         closed.map_or_else(|e| e.to_string(), |_| "?".into())
     );
     Ok(())
+}
+
+/// Stands for a query.
+async fn name_of(id: u64) -> std::io::Result<String> {
+    println!("                 the database is asked for user {id}");
+    Ok("Ada".to_owned())
 }
 
 /// The remaining time in whole seconds, so that each run prints the same.

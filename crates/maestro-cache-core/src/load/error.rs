@@ -52,43 +52,79 @@ pub enum LoadError {
 }
 
 /// The error of a loader, shared by all who waited for it.
+///
+/// An `anyhow::Error` is kept as it is where the feature `anyhow` is on: then
+/// [`downcast_ref`](LoaderError::downcast_ref) finds what is inside of it, and its context. Without the
+/// feature its text and its sources are all that is known of it.
 #[derive(Clone)]
-pub struct LoaderError(Arc<dyn StdError + Send + Sync>);
+pub struct LoaderError(Cause);
+
+#[derive(Clone)]
+enum Cause {
+    Error(Arc<dyn StdError + Send + Sync>),
+    #[cfg(feature = "anyhow")]
+    Anyhow(Arc<anyhow::Error>),
+}
 
 impl LoaderError {
-    pub(super) fn new(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self(error.into().into())
+    pub(super) fn new<E>(error: E) -> Self
+    where
+        E: Into<Box<dyn StdError + Send + Sync>> + 'static,
+    {
+        #[cfg(feature = "anyhow")]
+        {
+            // This one is no `Error`, and what it converts into hides what is inside. So it is told
+            // from the others by its type: what keeps it then also keeps an `E`.
+            let keep: fn(anyhow::Error) -> Cause = |error| Cause::Anyhow(Arc::new(error));
+            let keep: &dyn std::any::Any = &keep;
+            if let Some(keep) = keep.downcast_ref::<fn(E) -> Cause>() {
+                return Self(keep(error));
+            }
+        }
+        Self(Cause::Error(error.into().into()))
     }
 
     /// The loader's error, if it is of this type.
     #[must_use]
-    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
+    pub fn downcast_ref<E: StdError + Send + Sync + 'static>(&self) -> Option<&E> {
+        match &self.0 {
+            Cause::Error(error) => error.downcast_ref(),
+            #[cfg(feature = "anyhow")]
+            Cause::Anyhow(error) => error.downcast_ref(),
+        }
     }
 
     /// The loader's error.
     #[must_use]
     pub fn get_ref(&self) -> &(dyn StdError + Send + Sync + 'static) {
-        &*self.0
+        match &self.0 {
+            Cause::Error(error) => &**error,
+            #[cfg(feature = "anyhow")]
+            Cause::Anyhow(error) => &***error,
+        }
     }
 }
 
 impl fmt::Debug for LoaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        match &self.0 {
+            Cause::Error(error) => fmt::Debug::fmt(error, f),
+            #[cfg(feature = "anyhow")]
+            Cause::Anyhow(error) => fmt::Debug::fmt(error, f),
+        }
     }
 }
 
 impl fmt::Display for LoaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        fmt::Display::fmt(self.get_ref(), f)
     }
 }
 
 impl LoadError {
     /// The loader's error, if it failed with one of this type.
     #[must_use]
-    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+    pub fn downcast_ref<E: StdError + Send + Sync + 'static>(&self) -> Option<&E> {
         match self {
             Self::Loader(error) => error.downcast_ref(),
             _ => None,
@@ -124,7 +160,7 @@ impl fmt::Display for LoadError {
 impl StdError for LoadError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Loader(error) => Some(&*error.0),
+            Self::Loader(error) => Some(error.get_ref()),
             Self::Cache(error) => Some(error),
             _ => None,
         }

@@ -11,8 +11,8 @@ use super::loaded::{IntoLoad, Load};
 /// What [`get_or_compute`](crate::Cache::get_or_compute) takes: a closure that returns a future of
 /// `Result`, with a value or a [`Load`] inside. All such closures are loaders, and nothing else is.
 ///
-/// The error may be anything that converts into a boxed error: one of `thiserror`, one of `anyhow`, a
-/// text. Where `?` stands in the closure, the type of the error has to be named, as by
+/// The error may be anything that converts into a boxed error: one of `thiserror`, a text, one of
+/// `anyhow` (with the feature of that name, what is inside can be downcast to). Where `?` stands in the closure, the type of the error has to be named, as by
 /// `Ok::<_, MyError>(value)`.
 pub trait Loader: sealed::Sealed + Send {
     /// What is loaded.
@@ -29,7 +29,7 @@ where
     Fut: Future<Output = Result<R, E>> + Send,
     R: IntoLoad,
     R::Value: Serialize + DeserializeOwned + Send,
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
 {
     type Value = R::Value;
 

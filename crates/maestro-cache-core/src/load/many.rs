@@ -69,7 +69,7 @@ impl Cache {
         N: Into<String>,
         R: IntoLoad,
         R::Value: Send,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
         let loader: Loader<'a, R::Value> = Arc::new(move |keys| {
             let loading = loader(keys);

@@ -11,4 +11,5 @@
 mod builder;
 mod errors;
 mod futures;
+mod loader_errors;
 mod spans;
