@@ -382,8 +382,10 @@ impl CacheBackend for RedisCache {
     fn exists<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, bool> {
         match self.check([key.len()]) {
             Ok(()) => {
-                let script = scripts::exists(key);
-                self.run(context, key, Intent::Read, script, Reply::yes)
+                let (slot, key) = (self.slot(key), Box::<str>::from(key));
+                self.within(context, move |deployment, deadline| async move {
+                    deployment.exists(slot, deadline, &key).await
+                })
             }
             Err(error) => error.into(),
         }

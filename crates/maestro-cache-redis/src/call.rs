@@ -105,6 +105,14 @@ impl Server {
         Ok((left, value))
     }
 
+    /// `EXISTS` of a key, and then `GETRANGE` of the end of its value.
+    pub(crate) async fn glance(&self, deadline: Deadline, key: &str) -> Result<(Reply, Reply)> {
+        let glance = Request::of_weight(commands::glance(key), Weight::Light);
+        let reply = self.call(deadline, Intent::Read, &glance).await?;
+        let [exists, end] = reply.parts()?;
+        Ok((exists, end))
+    }
+
     fn heed(&self, error: &Error) {
         if error.kind() == ErrorKind::Timeout {
             self.timed_out();

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use maestro_cache_core::{Expiry, SetWhen};
 
+use crate::mark;
 use crate::resp::{Command, Pipeline};
 
 /// The longest expiry that is sent, in milliseconds.
@@ -73,6 +74,15 @@ pub(crate) fn increment(key: &str, by: i64) -> Command {
 pub(crate) fn look(key: &str) -> Pipeline {
     let mut pipeline = Pipeline::new();
     pipeline.add(keyed("PTTL", key)).add(keyed("GET", key));
+    pipeline
+}
+
+/// Whether the key is there, and then as much of its value's end as tells whether it has a mark.
+pub(crate) fn glance(key: &str) -> Pipeline {
+    let mut end = Command::new("GETRANGE", 3, key.len() + 8);
+    end.arg(key).number(-mark::END).number(-1);
+    let mut pipeline = Pipeline::new();
+    pipeline.add(keyed("EXISTS", key)).add(end);
     pipeline
 }
 

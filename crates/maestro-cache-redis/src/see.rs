@@ -32,6 +32,29 @@ impl Deployment {
         }
     }
 
+    pub(crate) async fn exists(&self, slot: Slot, deadline: Deadline, key: &str) -> Result<bool> {
+        match self {
+            Self::Server(server) => {
+                let (exists, end) = server.glance(deadline, key).await?;
+                if !exists.yes()? {
+                    return Ok(false);
+                }
+                // It may have been another value that was there before. This one is there by itself.
+                if let Ok(Some(end)) = end.value()
+                    && mark::is_off(end.bytes())
+                {
+                    return Ok(true);
+                }
+            }
+            // What is redirected goes as one command.
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => {}
+        }
+        let exists = scripts::exists(key);
+        let reply = Box::pin(self.run(slot, deadline, Intent::Read, &exists)).await?;
+        reply.yes()
+    }
+
     pub(crate) async fn look_up(
         &self,
         slot: Slot,

@@ -539,6 +539,16 @@ async fn empty_values_are_values() {
 }
 
 #[tokio::test]
+async fn it_takes_no_script_to_tell_whether_a_plain_value_is_there() {
+    let server = RedisServer::start();
+    let bench = Bench::on(&server);
+    bench.set("plain", "5").await;
+    assert!(bench.cache.exists(context(), "plain").await.unwrap());
+    assert!(!bench.cache.exists(context(), "none").await.unwrap());
+    assert_eq!(calls(&server, "evalsha"), 0);
+}
+
+#[tokio::test]
 async fn another_type_is_no_value_and_is_left_alone() {
     let server = RedisServer::start();
     let bench = Bench::on(&server);
