@@ -53,6 +53,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Faults {
     slowness: Duration,
+    claim_life: Option<Duration>,
+    lost: Option<u64>,
     always: Option<Error>,
     next: VecDeque<Error>,
 }
@@ -88,6 +90,12 @@ impl FaultyBackend {
         self.faults().next.extend(vec![error; calls]);
     }
 
+    /// The call of this number, counted as by [`calls`](Self::calls), takes effect, and its answer is
+    /// lost: it is [`ErrorKind::Timeout`].
+    pub fn lose_answer_to(&self, call: u64) {
+        self.faults().lost = Some(call);
+    }
+
     /// Every call waits from now on: until [`heal`](Self::heal), and then it is done, or until its
     /// time is over, and then it is [`ErrorKind::Timeout`] and never done. A write whose time is
     /// over has [`Outcome::Unknown`], as one that was sent to a silent server.
@@ -100,11 +108,17 @@ impl FaultyBackend {
         self.faults().slowness = by;
     }
 
+    /// Claims are said to live so long from now on, so that loads renew theirs. They end no sooner for it.
+    pub fn say_that_claims_live(&self, life: Duration) {
+        self.faults().claim_life = Some(life);
+    }
+
     /// Ends all faults; calls that wait go on.
     pub fn heal(&self) {
         let mut faults = self.faults();
         faults.slowness = Duration::ZERO;
         faults.always = None;
+        faults.lost = None;
         faults.next.clear();
         drop(faults);
         self.shared.stalled.send_replace(false);
@@ -149,6 +163,12 @@ impl FaultyBackend {
     ) -> CacheFuture<'a, T> {
         if let Some(error) = self.fault() {
             return error.into();
+        }
+        if self.faults().lost == Some(self.calls()) {
+            return CacheFuture::pending(async move {
+                drop(call(&*self.inner).await);
+                Err(timed_out(kind))
+            });
         }
         let slowness = self.faults().slowness;
         if !slowness.is_zero() {
@@ -312,7 +332,7 @@ impl CacheBackend for FaultyBackend {
     }
 
     fn claim_life(&self) -> Option<Duration> {
-        self.inner.claim_life()
+        self.faults().claim_life.or_else(|| self.inner.claim_life())
     }
 
     fn look_up<'a>(

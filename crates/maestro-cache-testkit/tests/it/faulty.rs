@@ -64,6 +64,17 @@ async fn the_next_calls_fail_and_those_after_them_do_not() {
 }
 
 #[tokio::test]
+async fn a_call_whose_answer_is_lost_was_made() {
+    let (faulty, cache) = faulty();
+    faulty.lose_answer_to(2);
+    cache.set("key", &1).await.unwrap();
+    let error = cache.set("key", &2).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert_eq!(cache.get::<i64>("key").await.unwrap(), Some(2));
+}
+
+#[tokio::test]
 async fn a_stalled_call_goes_on_when_it_is_healed() {
     let (faulty, cache) = faulty();
     faulty.stall();
