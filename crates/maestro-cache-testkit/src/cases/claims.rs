@@ -418,6 +418,13 @@ pub async fn a_live_value_of_a_load_is_a_value_for_every_operation(subject: &Sub
         "an explicit end is one"
     );
     key.loaded("1").await;
+    assert!(cache.expire("key", Duration::from_secs(20)).await.unwrap());
+    subject.advance(Duration::from_secs(30)).await;
+    assert!(
+        matches!(key.look_up().await, Lookup::Missing { .. }),
+        "also one that comes early"
+    );
+    key.loaded("1").await;
     assert!(cache.persist("key").await.unwrap());
     assert_eq!(cache.ttl("key").await.unwrap(), TimeToLive::NoExpiry);
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use maestro_cache_core::{
-    Cache, ErrorKind, Load, LoadError, LoadPolicy, RefreshEarly, StaleIfError, TimeToLive, Ttl,
+    Cache, CacheBackend, CallContext, Claim, ClaimOver, Codec, ErrorKind, Expiry, Keeping, Load,
+    LoadError, LoadPolicy, LoadToken, LookFor, Lookup, RefreshEarly, StaleIfError, TimeToLive, Ttl,
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -86,6 +87,52 @@ pub(super) async fn stale(subject: &Subject, cache: &Cache, value: u64) {
     subject.advance(2 * MINUTE).await;
 }
 
+/// A load in another process. All that is seen of it here is its claim.
+pub(super) struct Elsewhere {
+    backend: Arc<dyn CacheBackend>,
+    key: String,
+    token: LoadToken,
+}
+
+impl Elsewhere {
+    pub(super) async fn claims(subject: &Subject, key: &str) -> Self {
+        let it = Self {
+            backend: subject.backend(),
+            key: format!("{}{key}", subject.prefix()),
+            token: LoadToken::new(),
+        };
+        let context = CallContext::new(MINUTE);
+        let claim = it
+            .backend
+            .claim(context, &it.key, it.token, ClaimOver::Gap)
+            .await;
+        assert!(matches!(claim, Ok(Claim::Granted)), "{claim:?}");
+        it
+    }
+
+    pub(super) async fn publish(&self, value: &'static str, keeping: Keeping) -> bool {
+        let context = CallContext::new(MINUTE);
+        let publish = self
+            .backend
+            .publish(context, &self.key, self.token, value.into(), keeping);
+        publish.await.unwrap()
+    }
+}
+
+/// Waits until so many callers have joined a load.
+pub(super) async fn joined(cache: &Cache, calls: u64) {
+    while cache.load_counts().joined != calls {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Waits until so many loaders were run.
+pub(super) async fn loading(cache: &Cache, loads: u64) {
+    while cache.load_counts().loads != loads {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 pub(super) fn failing() -> io::Error {
     io::Error::other("the source is down")
 }
@@ -149,7 +196,7 @@ pub async fn an_error_goes_to_all_who_wait_and_is_not_kept(subject: &Subject) {
             })
         })
         .collect();
-    until(async || cache.load_counts().joined == 19).await;
+    joined(&cache, 19).await;
     go.add_permits(1);
     for value in join_all(callers).await {
         let error = value.unwrap().unwrap_err();
@@ -158,9 +205,11 @@ pub async fn an_error_goes_to_all_who_wait_and_is_not_kept(subject: &Subject) {
         assert!(matches!(error, LoadError::Loader(_)));
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(cache.load_counts().failures, 1);
     let source = Source::open();
     let value = cache.get_or_compute("key", || source.read()).await;
     assert_eq!(value.unwrap(), 1);
+    assert_eq!(cache.load_counts().failures, 1);
 }
 
 pub async fn a_panic_reaches_its_caller_and_is_an_error_for_the_others(subject: &Subject) {
@@ -178,10 +227,10 @@ pub async fn a_panic_reaches_its_caller_and_is_an_error_for_the_others(subject: 
             cache.get_or_compute("key", load).await
         })
     };
-    until(async || cache.load_counts().loads == 1).await;
+    loading(&cache, 1).await;
     let source = Source::open();
     let waiting = ask(&cache, &source);
-    until(async || cache.load_counts().joined == 1).await;
+    joined(&cache, 1).await;
     go.add_permits(1);
     assert!(panicking.await.unwrap_err().is_panic());
     let waited = waiting.await.unwrap();
@@ -202,6 +251,11 @@ pub async fn a_loader_that_panics_at_once_leaves_the_key_usable(subject: &Subjec
     let source = Source::open();
     let value = cache.get_or_compute("key", || source.read()).await;
     assert_eq!(value.unwrap(), 1);
+    assert_eq!(
+        cache.get::<u64>("key").await.unwrap(),
+        Some(1),
+        "it is kept"
+    );
 }
 
 pub async fn whoever_waits_takes_over_from_a_caller_who_leaves(subject: &Subject) {
@@ -210,7 +264,7 @@ pub async fn whoever_waits_takes_over_from_a_caller_who_leaves(subject: &Subject
     let leaving = ask(&cache, &first);
     first.was_asked(1).await;
     let waiting = [ask(&cache, &second), ask(&cache, &second)];
-    until(async || cache.load_counts().joined == 2).await;
+    joined(&cache, 2).await;
     assert_eq!(second.asked(), 0, "they wait");
     leaving.abort();
     second.was_asked(1).await;
@@ -256,28 +310,165 @@ pub async fn a_loader_that_asks_for_its_own_key_is_told(subject: &Subject) {
 
 pub async fn loaders_that_ask_for_each_others_keys_are_told(subject: &Subject) {
     let cache = subject.cache();
-    let there = Arc::new(tokio::sync::Barrier::new(2));
-    let ask = |own: &'static str, other: &'static str| {
-        let (cache, there) = (cache.clone(), Arc::clone(&there));
-        tokio::spawn(async move {
+    // Each asks for the key of the next one, and the last one for that of the first.
+    for around in 2..=4 {
+        let there = Arc::new(tokio::sync::Barrier::new(around));
+        let loaders = (0..around).map(|number| {
+            let (cache, there) = (cache.namespace(&around.to_string()), Arc::clone(&there));
+            tokio::spawn(async move {
+                let own = number.to_string();
+                let other = ((number + 1) % around).to_string();
+                let load = || async {
+                    there.wait().await;
+                    let inner = cache.get_or_compute(&other, || async { Ok::<_, io::Error>(1) });
+                    match inner.await {
+                        Ok(_) => Ok(0),
+                        Err(LoadError::Circular) => Ok(1),
+                        Err(error) => Err(error),
+                    }
+                };
+                cache.get_or_compute(&own, load).await
+            })
+        });
+        let loaders: Vec<_> = loaders.collect();
+        let mut told = 0;
+        for loaded in join_all(loaders).await {
+            told += loaded.unwrap().unwrap();
+        }
+        assert_eq!(
+            told, 1,
+            "one of {around} is told, and the others have their values"
+        );
+    }
+}
+
+pub async fn a_loader_that_changes_its_own_key_is_told_as_well(subject: &Subject) {
+    let cache = subject.cache();
+    let nested = cache.get_or_compute("key", || async {
+        // Nobody would join this load any more.
+        cache.delete("key").await.unwrap();
+        let inner = cache.get_or_compute("key", || async { Ok::<_, io::Error>(1) });
+        Ok::<_, io::Error>(matches!(inner.await, Err(LoadError::Circular)))
+    });
+    assert!(nested.await.unwrap());
+}
+
+/// The loader of `a` has asked for `b`, and does so no more; the loader of `b` then asks for `a`.
+pub async fn who_has_stopped_waiting_for_a_load_may_be_waited_for_by_it(subject: &Subject) {
+    for leads in [false, true] {
+        let cache = subject.cache();
+        let cache = cache.namespace(&leads.to_string());
+        let give_up = cache.load_counts().joined + 1;
+        let left = Arc::new(Semaphore::new(0));
+        let b = {
+            let (cache, has_left) = (cache.clone(), Arc::clone(&left));
+            async move {
+                let load = || async {
+                    has_left.acquire().await.unwrap().forget();
+                    let a = cache.get_or_compute("a", || async { Ok::<_, io::Error>(1) });
+                    a.await
+                };
+                cache.get_or_compute("b", load).await
+            }
+        };
+        let loads = cache.load_counts().loads;
+        let a = async {
             let load = || async {
-                there.wait().await;
-                let inner = cache.get_or_compute(other, || async { Ok::<_, io::Error>(1) });
-                match inner.await {
-                    Ok(_) => Ok(0),
-                    Err(LoadError::Circular) => Ok(1),
-                    Err(error) => Err(error),
+                let never = std::future::pending::<io::Result<u64>>;
+                let b = cache.get_or_compute("b", never).into_future();
+                tokio::select! {
+                    _ = b => panic!("it was to be left"),
+                    () = joined(&cache, give_up) => {}
                 }
+                left.add_permits(1);
+                joined(&cache, give_up + 1).await;
+                Ok::<_, io::Error>(5)
             };
-            cache.get_or_compute(own, load).await
-        })
-    };
-    let (one, other) = tokio::join!(ask("a", "b"), ask("b", "a"));
-    let told = one.unwrap().unwrap() + other.unwrap().unwrap();
-    assert_eq!(
-        told, 1,
-        "one of them is told, and the other one has its value"
-    );
+            if !leads {
+                loading(&cache, loads + 1).await;
+            }
+            cache.get_or_compute("a", load).await
+        };
+        let b = async {
+            if leads {
+                loading(&cache, loads + 2).await;
+            }
+            b.await
+        };
+        let (a, b) = tokio::join!(a, b);
+        assert_eq!((a.unwrap(), b.unwrap()), (5, 5), "{leads}");
+    }
+}
+
+pub async fn who_asks_after_a_change_joins_a_load_that_began_after_it(subject: &Subject) {
+    let cache = subject.cache();
+    let (before, after) = (Source::closed(), Source::closed());
+    let first = ask(&cache, &before);
+    before.was_asked(1).await;
+    cache.delete("key").await.unwrap();
+    let second = ask(&cache, &after);
+    after.was_asked(1).await;
+    // That the first one ends is nothing to those who come now.
+    before.answer(1);
+    assert_eq!(first.await.unwrap().unwrap(), 1);
+    let third = ask(&cache, &after);
+    joined(&cache, 1).await;
+    after.answer(1);
+    assert_eq!(second.await.unwrap().unwrap(), 1);
+    assert_eq!(third.await.unwrap().unwrap(), 1);
+    assert_eq!(after.asked(), 1);
+}
+
+pub async fn a_load_that_is_waited_for_may_be_polled_from_elsewhere(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Source::closed();
+    let first = ask(&cache, &source);
+    source.was_asked(1).await;
+    let mut waiting = cache.get_or_compute("key", || source.read()).into_future();
+    while cache.load_counts().joined == 0 {
+        // By a waker that wakes nobody.
+        assert!((&mut waiting).now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    let (value, ()) = tokio::join!(waiting, async { source.answer(1) });
+    assert_eq!(value.unwrap(), 1);
+    assert_eq!(first.await.unwrap().unwrap(), 1);
+}
+
+pub async fn callers_who_leave_together_leave_nothing_at_any_point(subject: &Subject) {
+    let cache = subject.cache();
+    for turns in 0..12 {
+        let key = turns.to_string();
+        let never = std::future::pending::<io::Result<u64>>;
+        let mut leading = cache.get_or_compute(&key, never).into_future();
+        let mut waiting = cache.get_or_compute(&key, never).into_future();
+        for _ in 0..turns {
+            assert!((&mut leading).now_or_never().is_none());
+            assert!((&mut waiting).now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+        drop(leading);
+        drop(waiting);
+        assert_eq!(cache.load_counts().under_way, 0);
+        let load = cache.get_or_compute(&key, || async { Ok::<_, io::Error>(1) });
+        assert_eq!(load.await.unwrap(), 1);
+        let kept = cache.get::<u64>(&key).await.unwrap();
+        assert_eq!(kept, Some(1), "after {turns} turns");
+    }
+}
+
+pub async fn who_takes_over_after_a_change_has_its_value_kept(subject: &Subject) {
+    let cache = subject.cache();
+    let (first, second) = (Source::closed(), Source::open());
+    let leaving = ask(&cache, &first);
+    first.was_asked(1).await;
+    let waiting = ask(&cache, &second);
+    joined(&cache, 1).await;
+    cache.delete("key").await.unwrap();
+    leaving.abort();
+    assert_eq!(waiting.await.unwrap().unwrap(), 1);
+    // It began after the change.
+    assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(1));
 }
 
 pub async fn a_loader_may_ask_for_other_keys(subject: &Subject) {
@@ -385,6 +576,30 @@ pub async fn a_load_takes_the_ttl_of_the_call_of_the_loader_or_of_the_handle(sub
     }
 }
 
+pub async fn jitter_sets_what_was_loaded_together_apart(subject: &Subject) {
+    let cache = subject.cache();
+    let one = || async { Ok::<_, io::Error>(1) };
+    let mut left = Vec::new();
+    for number in 0..20 {
+        let key = number.to_string();
+        let load = cache.get_or_compute(&key, one).ttl(60 * MINUTE);
+        load.jitter(50 * MINUTE).await.unwrap();
+        match cache.ttl(&key).await.unwrap() {
+            TimeToLive::Left(value) => left.push(value),
+            other => panic!("{other:?}"),
+        }
+    }
+    left.sort();
+    assert!(left[19] - left[0] > 5 * MINUTE, "{left:?}");
+    // There is an end also for what it would have end before it begins.
+    for number in 0..20 {
+        let key = format!("short-{number}");
+        let load = cache.get_or_compute(&key, one).ttl(MINUTE);
+        load.jitter(60 * MINUTE).await.unwrap();
+        assert_ne!(cache.ttl(&key).await.unwrap(), TimeToLive::NoExpiry);
+    }
+}
+
 pub async fn nothing_is_known_for_a_time_of_its_own(subject: &Subject) {
     let cache = subject.cache();
     let source = Source::open();
@@ -421,12 +636,16 @@ pub async fn nothing_is_known_for_the_time_that_the_handle_says(subject: &Subjec
         };
         assert_eq!(find("none", None).await, None);
         assert_eq!(find("some", Some(7)).await, Some(7));
+        // What the loader says of its value goes before.
+        let said = || async { Ok::<_, io::Error>(Load::store(None::<u64>).ttl(30 * MINUTE)) };
+        assert_eq!(cache.get_or_compute("said", said).await.unwrap(), None);
         let left = async |key: &str| match cache.ttl(key).await.unwrap() {
             TimeToLive::Left(left) => left,
             other => panic!("{other:?}"),
         };
         assert!(left("none").await <= MINUTE);
         assert!(left("some").await > MINUTE);
+        assert!(left("said").await > MINUTE);
     })
     .await;
 }
@@ -438,10 +657,41 @@ pub async fn what_a_loader_calls_transient_is_not_kept(subject: &Subject) {
         assert_eq!(value.await.unwrap(), 7);
         assert!(!cache.exists("key").await.unwrap());
     }
+    assert_eq!(cache.load_counts().cache_troubles, 0, "it was not asked to");
     let source = Source::open();
     let value = cache.get_or_compute("key", || source.read()).await;
     assert_eq!(value.unwrap(), 1, "nobody is in the way");
     assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(1));
+}
+
+pub async fn what_is_not_kept_goes_to_all_who_wait(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Source::open();
+    let waiting = async {
+        loading(&cache, 1).await;
+        ask(&cache, &source).await.unwrap()
+    };
+    let load = cache.get_or_compute("key", || async {
+        joined(&cache, 1).await;
+        Ok::<_, io::Error>(Load::transient(7_u64))
+    });
+    let (loaded, waited) = tokio::join!(load.into_future(), waiting);
+    assert_eq!((loaded.unwrap(), waited.unwrap()), (7, 7));
+    assert_eq!(source.asked(), 0);
+}
+
+pub async fn what_cannot_be_stored_is_returned_and_leaves_no_claim(subject: &Subject) {
+    let cache = subject.cache_with(|builder| builder.codec(Codec::Json));
+    let not_a_number = cache.get_or_compute("key", || async { Ok::<_, io::Error>(f64::NAN) });
+    assert!(not_a_number.await.unwrap().is_nan());
+    let for_too_long = || async { Ok::<_, io::Error>(Load::store(7.5).ttl(Duration::MAX)) };
+    let value = cache.get_or_compute("key", for_too_long).await;
+    assert_eq!(value.unwrap(), 7.5);
+    assert_eq!(cache.get::<f64>("key").await.unwrap(), None);
+    // Nobody is in the way.
+    let value = cache.get_or_compute("key", || async { Ok::<_, io::Error>(8.5) });
+    assert_eq!(value.await.unwrap(), 8.5);
+    assert_eq!(cache.get::<f64>("key").await.unwrap(), Some(8.5));
 }
 
 pub async fn what_is_not_modified_is_kept_for_another_time(subject: &Subject) {
@@ -514,6 +764,41 @@ pub async fn a_stale_value_is_served_while_one_caller_loads_it_anew(subject: &Su
     assert_eq!(source.asked(), 1);
 }
 
+pub async fn a_stale_value_is_not_served_at_once_where_nothing_goes_on_in_the_background(
+    subject: &Subject,
+) {
+    let policy = LoadPolicy::new().stale_while_revalidate(60 * MINUTE);
+    let cache = subject.cache().with_load_policy(policy);
+    stale(subject, &cache, 7).await;
+    let load = || async { Ok::<_, io::Error>(8) };
+    let value = cache.get_or_compute("key", load).await;
+    assert_eq!(value.unwrap(), 8, "the call does not say that it may");
+    cache.delete("key").await.unwrap();
+    stale(subject, &cache, 9).await;
+    let value = cache.get_or_compute("key", load).in_background().await;
+    assert_eq!(value.unwrap(), 9);
+    until(async || cache.get::<u64>("key").await.unwrap() == Some(8)).await;
+}
+
+pub async fn what_goes_on_in_the_background_may_ask_for_who_began_it(subject: &Subject) {
+    let cache = subject.cache();
+    stale(subject, &cache, 7).await;
+    let background = cache.clone();
+    let outer = cache.get_or_compute("outer", || async {
+        // Its loader asks for `outer`, which does not wait for it.
+        let load = move || async move {
+            let outer = background.get_or_compute("outer", || async { Ok::<_, io::Error>(0) });
+            outer.await
+        };
+        let inner = cache.get_or_compute("key", load);
+        let inner = inner.stale_while_revalidate(60 * MINUTE).await?;
+        joined(&cache, 1).await;
+        Ok::<_, LoadError>(inner + 1)
+    });
+    assert_eq!(outer.await.unwrap(), 8);
+    until(async || cache.get::<u64>("key").await.unwrap() == Some(8)).await;
+}
+
 pub async fn a_value_that_is_too_old_is_not_served(subject: &Subject) {
     let cache = subject.cache();
     stale(subject, &cache, 7).await;
@@ -552,6 +837,35 @@ pub async fn a_stale_value_is_served_in_place_of_an_error(subject: &Subject) {
     let error = get(StaleIfError::within(Duration::from_secs(1))).await;
     assert!(error.is_err(), "that is too old for this caller");
     assert_eq!(cache.get::<u64>("key").await.unwrap(), None);
+}
+
+pub async fn a_stale_value_is_served_to_all_who_wait_for_a_load_that_fails(subject: &Subject) {
+    let cache = subject.cache();
+    stale(subject, &cache, 7).await;
+    let all = cache.load_counts().joined + 4;
+    let calls = (0..5).map(|_| {
+        let fail = || async {
+            joined(&cache, all).await;
+            Err::<u64, _>(failing())
+        };
+        let call = cache.get_or_compute("key", fail);
+        call.stale_if_error(60 * MINUTE).into_future()
+    });
+    for value in join_all(calls).await {
+        assert_eq!(value.unwrap(), 7);
+    }
+}
+
+pub async fn who_is_served_nothing_keeps_nobody_from_loading(subject: &Subject) {
+    let cache = subject.cache();
+    stale(subject, &cache, 7).await;
+    let fail = || async { Err::<u64, _>(failing()) };
+    let for_nothing = StaleIfError::within(Duration::from_secs(1)).back_off(60 * MINUTE);
+    let value = cache.get_or_compute("key", fail);
+    assert!(value.stale_if_error(for_nothing).await.is_err());
+    let value = cache.get_or_compute("key", || async { Ok::<_, io::Error>(8) });
+    assert_eq!(value.stale_if_error(60 * MINUTE).await.unwrap(), 8);
+    assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(8));
 }
 
 pub async fn what_was_invalidated_is_not_served_in_place_of_an_error(subject: &Subject) {
@@ -643,10 +957,56 @@ pub async fn a_value_is_loaded_early_by_chance(subject: &Subject) {
     source.value.store(2, Ordering::SeqCst);
     for _ in 0..100 {
         assert_eq!(get(1e-9).await.unwrap(), 1, "it is far from its end");
+        assert_eq!(cache.load_counts().under_way, 0);
     }
     assert_eq!(source.asked(), 1);
     until(async || get(1e9).await.unwrap() == 2).await;
     assert_eq!(source.asked(), 2);
+}
+
+pub async fn the_longer_a_load_took_the_earlier_is_the_next_one(subject: &Subject) {
+    let cache = subject.cache();
+    let quick_and_slow = [
+        ("quick", Duration::from_millis(1)),
+        ("slow", Duration::from_secs(1_000_000)),
+    ];
+    for (key, cost) in quick_and_slow {
+        let keeping = Keeping {
+            cost: Some(cost),
+            ..Keeping::plain(Expiry::after(60 * MINUTE).unwrap())
+        };
+        let other = Elsewhere::claims(subject, key).await;
+        assert!(other.publish("1", keeping).await);
+    }
+    let get = async |key: &str| {
+        let load = cache.get_or_compute(key, || async { Ok::<_, io::Error>(2_u64) });
+        load.refresh_early(RefreshEarly::default()).await.unwrap()
+    };
+    for _ in 0..100 {
+        assert_eq!(get("quick").await, 1);
+        assert_eq!(cache.load_counts().under_way, 0);
+    }
+    assert_eq!(cache.load_counts().loads, 0);
+    until(async || get("slow").await == 2).await;
+}
+
+pub async fn without_a_policy_for_it_nothing_but_the_value_is_kept(subject: &Subject) {
+    let cache = subject.cache();
+    let age = async |key: &str| {
+        let context = CallContext::new(MINUTE);
+        let (backend, key) = (subject.backend(), format!("{}{key}", subject.prefix()));
+        let look_up = backend.look_up(context, &key, LookFor::FreshOrStale);
+        match look_up.await.unwrap() {
+            Lookup::Fresh { age, .. } => age,
+            other => panic!("{other:?}"),
+        }
+    };
+    let load = || async { Ok::<_, io::Error>(7_u64) };
+    cache.get_or_compute("plain", load).await.unwrap();
+    assert_eq!(age("plain").await, None);
+    let early = cache.get_or_compute("early", load);
+    early.refresh_early(RefreshEarly::default()).await.unwrap();
+    assert!(age("early").await.is_some());
 }
 
 pub async fn a_load_that_cannot_be_is_an_error_that_says_so(subject: &Subject) {
@@ -670,6 +1030,10 @@ pub async fn a_load_that_cannot_be_is_an_error_that_says_so(subject: &Subject) {
         kind(call("key").timeout(Duration::ZERO).await),
         ErrorKind::Config
     );
+    for beta in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let policy = LoadPolicy::new().refresh_early(RefreshEarly::eagerness(beta));
+        assert_eq!(kind(call("key").policy(policy).await), ErrorKind::Config);
+    }
     assert_eq!(source.asked(), 0);
 }
 

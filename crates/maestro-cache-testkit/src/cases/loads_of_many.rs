@@ -1,13 +1,15 @@
 //! Loads of many keys: one call of the loader for those that are missing, and for each key what holds for
 //! one alone.
 
+use std::future::IntoFuture;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use maestro_cache_core::{LoadError, TimeToLive};
+use maestro_cache_core::{ErrorKind, Expiry, Keeping, LoadError, LoadPolicy, TimeToLive, Ttl};
 
-use super::loads::{MINUTE, Source, ask, failing, stale};
+use super::loads::{Elsewhere, MINUTE, Source, ask, failing, joined, loading, stale};
 use super::{each_codec, until};
 use crate::Subject;
 
@@ -110,6 +112,78 @@ pub async fn what_others_load_is_not_loaded_by_a_call_for_many(subject: &Subject
     assert_eq!(batch.await.unwrap().unwrap(), [Some(1), Some(1)]);
     assert_eq!(other.await.unwrap().unwrap(), 1);
     assert_eq!(many.asked(), [["a"]]);
+    assert_eq!(cache.load_counts().joined, 1, "it was woken");
+}
+
+pub async fn a_key_that_is_left_out_is_loaded_by_whoever_waits_for_it_alone(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Source::open();
+    let load = cache.get_or_compute_many(["a", "key"], async |_: Vec<String>| {
+        joined(&cache, 1).await;
+        Ok::<_, io::Error>([("a", 7_u64)])
+    });
+    let alone = async {
+        loading(&cache, 2).await;
+        ask(&cache, &source).await.unwrap()
+    };
+    let (many, alone) = tokio::join!(load.into_future(), alone);
+    assert_eq!((many.unwrap(), alone.unwrap()), (vec![Some(7), None], 1));
+    let kept = cache.get::<u64>("key").await.unwrap();
+    assert_eq!(kept, Some(1), "nothing is in its way");
+    assert_eq!(cache.load_counts().failures, 0);
+}
+
+pub async fn the_rest_of_many_is_loaded_while_another_process_loads_some(subject: &Subject) {
+    let cache = subject.cache();
+    let other = Elsewhere::claims(subject, "key").await;
+    let source = Many::default();
+    let keys = ["a", "key"];
+    let values = cache.get_or_compute_many(keys, async |keys| {
+        let loaded = source.read(keys).await;
+        other.publish("9", Keeping::plain(Expiry::Never)).await;
+        loaded
+    });
+    assert_eq!(values.await.unwrap(), [Some(1), Some(9)]);
+    assert_eq!(source.asked(), [["a"]]);
+}
+
+pub async fn what_is_said_of_many_holds_for_each(subject: &Subject) {
+    let cache = subject.cache();
+    let keys: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    let load = async |keys: Vec<String>| {
+        Ok::<_, io::Error>(keys.into_iter().map(|key| (key, 1_u64)).collect::<Vec<_>>())
+    };
+    let many = cache.get_or_compute_many(&keys, load);
+    let policy = LoadPolicy::new().ttl(60 * MINUTE);
+    many.policy(policy).jitter(50 * MINUTE).await.unwrap();
+    let mut left = Vec::new();
+    for key in &keys {
+        match cache.ttl(key).await.unwrap() {
+            TimeToLive::Left(value) => left.push(value),
+            other => panic!("{other:?}"),
+        }
+    }
+    left.sort();
+    assert!(left[19] - left[0] > 5 * MINUTE, "{left:?}");
+
+    let policy = LoadPolicy::new().ttl(Ttl::Never);
+    let many = cache.get_or_compute_many(["for good"], load);
+    many.policy(policy).await.unwrap();
+    let ttl = cache.ttl("for good").await.unwrap();
+    assert_eq!(ttl, TimeToLive::NoExpiry);
+
+    let never = async |_: Vec<String>| std::future::pending::<io::Result<[(&str, u64); 1]>>().await;
+    let many = cache.get_or_compute_many(["slow"], never);
+    let late = many.timeout(Duration::from_millis(20)).await;
+    assert!(matches!(late, Err(LoadError::TimedOut)), "{late:?}");
+
+    let source = Many::default();
+    let many = cache.get_or_compute_many(["new", ""], |keys| source.read(keys));
+    assert!(matches!(
+        many.await,
+        Err(LoadError::Cache(error)) if error.kind() == ErrorKind::InvalidKey
+    ));
+    assert!(source.asked().is_empty());
 }
 
 pub async fn calls_for_many_that_overlap_load_each_key_once(subject: &Subject) {

@@ -276,25 +276,40 @@ macro_rules! __for_each_case {
                 a_loader_that_panics_at_once_leaves_the_key_usable
                 whoever_waits_takes_over_from_a_caller_who_leaves
                 a_caller_who_leaves_alone_leaves_nothing
+                callers_who_leave_together_leave_nothing_at_any_point
+                a_load_that_is_waited_for_may_be_polled_from_elsewhere
                 a_loader_that_asks_for_its_own_key_is_told
                 loaders_that_ask_for_each_others_keys_are_told
+                a_loader_that_changes_its_own_key_is_told_as_well
+                who_has_stopped_waiting_for_a_load_may_be_waited_for_by_it
                 a_loader_may_ask_for_other_keys
                 what_is_changed_while_it_is_loaded_is_not_overwritten
                 who_asks_after_a_change_gets_nothing_from_before_it
+                who_asks_after_a_change_joins_a_load_that_began_after_it
+                who_takes_over_after_a_change_has_its_value_kept
                 a_load_takes_the_ttl_of_the_call_of_the_loader_or_of_the_handle
+                jitter_sets_what_was_loaded_together_apart
                 nothing_is_known_for_a_time_of_its_own
                 nothing_is_known_for_the_time_that_the_handle_says
                 what_a_loader_calls_transient_is_not_kept
+                what_is_not_kept_goes_to_all_who_wait
+                what_cannot_be_stored_is_returned_and_leaves_no_claim
                 what_is_not_modified_is_kept_for_another_time
                 a_value_that_cannot_be_read_is_replaced
                 one_key_may_be_loaded_as_two_types
                 a_stale_value_is_served_while_one_caller_loads_it_anew
+                a_stale_value_is_not_served_at_once_where_nothing_goes_on_in_the_background
+                what_goes_on_in_the_background_may_ask_for_who_began_it
                 a_value_that_is_too_old_is_not_served
                 a_stale_value_is_served_in_place_of_an_error
+                a_stale_value_is_served_to_all_who_wait_for_a_load_that_fails
+                who_is_served_nothing_keeps_nobody_from_loading
                 what_was_invalidated_is_not_served_in_place_of_an_error
                 who_has_a_stale_value_waits_no_longer_than_it_likes
                 nobody_waits_longer_than_the_timeout
                 a_value_is_loaded_early_by_chance
+                the_longer_a_load_took_the_earlier_is_the_next_one
+                without_a_policy_for_it_nothing_but_the_value_is_kept
                 a_load_that_cannot_be_is_an_error_that_says_so
                 a_closed_cache_is_not_in_the_way_of_a_value
                 a_load_does_nothing_before_it_is_polled
@@ -306,6 +321,9 @@ macro_rules! __for_each_case {
                 no_key_needs_no_loader
                 thousands_are_loaded_by_one_call
                 what_others_load_is_not_loaded_by_a_call_for_many
+                a_key_that_is_left_out_is_loaded_by_whoever_waits_for_it_alone
+                the_rest_of_many_is_loaded_while_another_process_loads_some
+                what_is_said_of_many_holds_for_each
                 calls_for_many_that_overlap_load_each_key_once
                 an_error_is_that_of_the_keys_that_were_to_be_loaded
                 a_panic_in_a_loader_of_many_leaves_all_keys_usable

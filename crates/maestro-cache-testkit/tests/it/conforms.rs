@@ -6,6 +6,13 @@ use maestro_cache_testkit::{
 
 conformance!(ModelBackend::new());
 
+/// Where answers take a turn, others come in between, and calls are dropped before they have theirs.
+mod remote {
+    use maestro_cache_testkit::{ModelBackend, conformance};
+
+    conformance!(ModelBackend::remote());
+}
+
 #[test]
 fn random_histories_agree_with_the_model() {
     check_histories(ModelBackend::new, 20_000);
