@@ -1,18 +1,21 @@
 //! Loads while the cache is in trouble: the caller has its value, in time, and the source is asked once.
 
+use std::future::{IntoFuture, pending};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
-use maestro_cache_core::{Cache, Error, ErrorKind, LoadError};
+use maestro_cache_core::{Cache, CacheBackend, CallContext, Error, ErrorKind, Load, LoadError};
 use maestro_cache_testkit::{FaultyBackend, ModelBackend};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 const DEADLINE: Duration = Duration::from_secs(1);
 const LOAD: Duration = Duration::from_secs(5);
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn cache() -> (FaultyBackend, Cache) {
     let faulty = FaultyBackend::new(Arc::new(ModelBackend::new()));
@@ -146,13 +149,173 @@ async fn who_comes_when_the_cache_is_down_again_joins_the_load_that_is_under_way
 /// Each call is answered just in time, but all of them together have no more than that.
 #[tokio::test(start_paused = true)]
 async fn a_cache_that_is_always_late_costs_its_deadline_once() {
+    for tenths in [3, 4, 6] {
+        let (faulty, cache) = cache();
+        faulty.slow_down(DEADLINE * tenths / 10);
+        let began = Instant::now();
+        let value = cache.get_or_compute("key", || async { Ok::<_, io::Error>(7) });
+        assert_eq!(value.await.unwrap(), 7);
+        let took = began.elapsed();
+        assert!(took <= DEADLINE + Duration::from_millis(5), "{took:?}");
+    }
+}
+
+/// The lookup is part of what nobody waits longer for.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_begins_with_the_call() {
     let (faulty, cache) = cache();
     faulty.slow_down(DEADLINE * 6 / 10);
     let began = Instant::now();
-    let value = cache.get_or_compute("key", || async { Ok::<_, io::Error>(7) });
-    assert_eq!(value.await.unwrap(), 7);
+    let one = cache.get_or_compute("key", pending::<io::Result<u64>>);
+    let late = one.timeout(DEADLINE).await;
+    assert!(matches!(late, Err(LoadError::TimedOut)), "{late:?}");
+    let never = |_: Vec<String>| pending::<io::Result<Vec<(String, u64)>>>();
+    let many = cache.get_or_compute_many(["a", "b"], never);
+    let late = many.timeout(DEADLINE).await;
+    assert!(matches!(late, Err(LoadError::TimedOut)), "{late:?}");
     let took = began.elapsed();
-    assert!(took <= DEADLINE + Duration::from_millis(5), "{took:?}");
+    assert!(took <= 2 * DEADLINE + Duration::from_millis(10), "{took:?}");
+}
+
+/// A value that was live for a minute, two minutes ago.
+async fn stale(model: &ModelBackend, cache: &Cache) {
+    let load = cache.get_or_compute("key", || async { Ok::<_, io::Error>(1) });
+    let load = load.ttl(MINUTE).stale_if_error(60 * MINUTE);
+    load.await.unwrap();
+    model.advance_clock(2 * MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_value_that_was_seen_is_of_use_if_the_cache_is_down_afterwards() {
+    let model = ModelBackend::new();
+    let faulty = FaultyBackend::new(Arc::new(model.clone()));
+    let cache = Cache::new(faulty.clone());
+    stale(&model, &cache).await;
+    let fail = || async {
+        faulty.fail_with(down());
+        Err::<u64, _>(io::Error::other("the source is down"))
+    };
+    let load = cache.get_or_compute("key", fail);
+    assert_eq!(load.stale_if_error(60 * MINUTE).await.unwrap(), 1);
+    faulty.heal();
+    // The claim was let go of by nobody.
+    model
+        .delete(CallContext::new(MINUTE), &["key"])
+        .await
+        .unwrap();
+
+    stale(&model, &cache).await;
+    let same = || async {
+        faulty.fail_with(down());
+        Ok::<_, io::Error>(Load::<u64>::not_modified())
+    };
+    let load = cache.get_or_compute("key", same);
+    assert_eq!(load.stale_if_error(60 * MINUTE).await.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_the_cache_that_fails_leaves_no_claim() {
+    let (faulty, cache) = cache();
+    // To store it.
+    let load = || async {
+        faulty.fail_next(1, down());
+        Ok::<_, io::Error>(7)
+    };
+    assert_eq!(cache.get_or_compute("stored", load).await.unwrap(), 7);
+    // To look whether the claim of a caller who left still holds.
+    let mut leaving = Box::pin(async {
+        let never = pending::<io::Result<u64>>;
+        cache.get_or_compute("taken over", never).await
+    });
+    assert!((&mut leaving).now_or_never().is_none());
+    let mut waiting = Box::pin(async {
+        let load = || async { Ok::<_, io::Error>(7) };
+        cache.get_or_compute("taken over", load).await
+    });
+    assert!((&mut waiting).now_or_never().is_none());
+    drop(leaving);
+    faulty.fail_next(1, down());
+    assert_eq!(waiting.await.unwrap(), 7);
+    // To claim the key, which takes effect all the same.
+    faulty.lose_answer_to(faulty.calls() + 2);
+    let load = || async { Ok::<_, io::Error>(7) };
+    assert_eq!(cache.get_or_compute("claimed", load).await.unwrap(), 7);
+    assert_eq!(cache.get::<u64>("claimed").await.unwrap(), None);
+    for key in ["stored", "taken over", "claimed"] {
+        let load = || async { Ok::<_, io::Error>(7) };
+        assert_eq!(cache.get_or_compute(key, load).await.unwrap(), 7);
+        assert_eq!(cache.get::<u64>(key).await.unwrap(), Some(7), "{key}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_a_slow_cache_leaves_no_claim() {
+    let (faulty, cache) = cache();
+    faulty.slow_down(DEADLINE / 10);
+    let leaving = cache.get_or_compute("key", pending::<io::Result<u64>>);
+    let left = timeout(DEADLINE, leaving.into_future()).await;
+    assert!(left.is_err());
+    let began = Instant::now();
+    let load = cache.get_or_compute("key", || async { Ok::<_, io::Error>(7) });
+    assert_eq!(load.await.unwrap(), 7);
+    assert!(began.elapsed() < DEADLINE);
+    assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(7));
+}
+
+/// The value was there between the lookup and the claim. Who asks after that has no part in it.
+#[tokio::test]
+async fn what_was_found_and_removed_again_is_nothing_to_those_who_come_later() {
+    let cache = Cache::new(ModelBackend::remote());
+    let load = || async { Ok::<_, io::Error>(7) };
+    let mut first = cache.get_or_compute("key", load).into_future();
+    assert!((&mut first).now_or_never().is_none(), "it has looked");
+    cache.set("key", &5).await.unwrap();
+    assert!((&mut first).now_or_never().is_none(), "it has claimed it");
+    cache.delete("key").await.unwrap();
+    let mut late = cache.get_or_compute("key", load).into_future();
+    while cache.load_counts().joined == 0 {
+        assert!((&mut late).now_or_never().is_none());
+    }
+    assert_eq!(first.await.unwrap(), 5);
+    assert_eq!(late.await.unwrap(), 7);
+}
+
+/// Somebody waits, and has not fetched what the load has ended with.
+#[tokio::test(start_paused = true)]
+async fn what_a_load_ended_with_is_nothing_to_those_who_come_later() {
+    let (faulty, cache) = cache();
+    faulty.fail_with(down());
+    let go = Notify::new();
+    let first = async {
+        let load = || async {
+            go.notified().await;
+            Err::<u64, _>(io::Error::other("the source is down"))
+        };
+        cache.get_or_compute("key", load).await
+    };
+    let mut first = Box::pin(first);
+    assert!((&mut first).now_or_never().is_none());
+    let mut waiting = Box::pin(async {
+        let load = || async { Ok::<_, io::Error>(7) };
+        cache.get_or_compute("key", load).await
+    });
+    assert!((&mut waiting).now_or_never().is_none());
+    go.notify_one();
+    assert!(first.await.is_err());
+    let late = cache.get_or_compute("key", || async { Ok::<_, io::Error>(8) });
+    assert_eq!(late.await.unwrap(), 8);
+    assert!(waiting.await.is_err());
+}
+
+#[test]
+fn a_timeout_without_a_runtime_is_an_error_that_says_so() {
+    let (_, cache) = cache();
+    let load = cache.get_or_compute("key", || async { Ok::<_, io::Error>(7) });
+    let load = load.timeout(DEADLINE).into_future().now_or_never();
+    match load {
+        Some(Err(LoadError::Cache(error))) => assert_eq!(error.kind(), ErrorKind::Config),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// More keys than may be asked for at once.
