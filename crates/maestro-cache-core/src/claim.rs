@@ -26,6 +26,7 @@ use crate::{Expiry, Value};
 /// let token = LoadToken::new();
 /// assert_ne!(token, LoadToken::new());
 /// assert_eq!(LoadToken::from_number(token.number()), Some(token));
+/// assert_eq!([0, u64::MAX].map(LoadToken::from_number), [None, None]);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LoadToken(NonZeroU64);

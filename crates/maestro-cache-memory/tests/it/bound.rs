@@ -49,12 +49,16 @@ fn the_least_recently_used_entry_goes() {
 fn every_operation_that_touches_a_value_counts_as_use() {
     // Each answers whether it did what it should have done.
     type Use = fn(&Cache) -> bool;
-    let uses: [(&str, Use); 8] = [
+    let uses: [(&str, Use); 9] = [
         ("get", |cache| {
             now(cache.get::<i64>("a")).unwrap() == Some(1)
         }),
         ("get_shared", |cache| {
             now(cache.get_shared::<i64>("a")).unwrap().as_deref() == Some(&1)
+        }),
+        ("get_or_compute", |cache| {
+            let load = || async { Ok::<_, std::io::Error>(2) };
+            now(cache.get_or_compute("a", load)).unwrap() == 1
         }),
         ("get_many", |cache| {
             now(cache.get_many(["a"])).unwrap() == [Some(1)]
