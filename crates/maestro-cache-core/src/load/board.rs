@@ -208,12 +208,13 @@ fn refresh<L: Loader>(call: Call<L>, since: Moment, sight: Sight, over_live: Ove
 
 /// Loads the value: here, or in the background where the caller has an old one and does not want to
 /// wait for long.
-async fn depart<L: Loader>(call: Call<L>, departure: Departure) -> Result<L::Value, LoadError> {
+async fn depart<L: Loader>(call: Call<L>, mut departure: Departure) -> Result<L::Value, LoadError> {
     let old = departure.old.clone();
     let soft = call.terms.after_soft_timeout(old.as_ref());
-    let (Some((after, value)), Some(detach), Some(waiting)) =
-        (soft, call.detach, departure.waiting())
-    else {
+    let (Some((after, value)), Some(detach)) = (soft, call.detach) else {
+        return lead(call, departure).await;
+    };
+    let Some(waiting) = departure.waiting() else {
         return lead(call, departure).await;
     };
     let codec = call.terms.codec;

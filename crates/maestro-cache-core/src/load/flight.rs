@@ -321,10 +321,13 @@ impl Leader {
         self.id
     }
 
-    /// Somebody who waits for this load, while another task leads it.
-    pub(super) fn waiter(&self) -> Waiter {
+    /// Somebody who waits for this load, while another task leads it. Whatever the caller runs in is held
+    /// up for as long as that waits, and no longer by who leads.
+    pub(super) fn waiter(&mut self) -> Waiter {
+        let inside = std::mem::take(&mut self.inside);
         let mut table = self.flights.shared.table.lock();
-        self.flights.wait(&mut table, self.id, &self.inside)
+        table.let_go_on(&inside, self.id);
+        self.flights.wait(&mut table, self.id, &inside)
     }
 
     /// The claim that was made for this load, if one was.

@@ -48,7 +48,7 @@ pub(super) enum Condition {
 }
 
 impl Departure {
-    pub(super) fn waiting(&self) -> Option<Waiting> {
+    pub(super) fn waiting(&mut self) -> Option<Waiting> {
         self.led.waiting()
     }
 }

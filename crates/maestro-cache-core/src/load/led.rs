@@ -78,8 +78,8 @@ impl Led {
         }
     }
 
-    pub(super) fn waiting(&self) -> Option<Waiting> {
-        let waiter = self.leader.as_ref()?.waiter();
+    pub(super) fn waiting(&mut self) -> Option<Waiting> {
+        let waiter = self.leader.as_mut()?.waiter();
         Some(Waiting::new(waiter, self.home.clone()))
     }
 

@@ -799,6 +799,31 @@ pub async fn what_goes_on_in_the_background_may_ask_for_who_began_it(subject: &S
     until(async || cache.get::<u64>("key").await.unwrap() == Some(8)).await;
 }
 
+pub async fn a_load_that_is_waited_for_no_longer_may_ask_for_who_waited(subject: &Subject) {
+    let cache = subject.cache();
+    stale(subject, &cache, 7).await;
+    let background = cache.clone();
+    let go = Arc::new(Semaphore::new(0));
+    let outer = cache.get_or_compute("outer", || async {
+        let waits_no_longer = Arc::clone(&go);
+        let load = move || async move {
+            waits_no_longer.acquire().await.unwrap().forget();
+            let outer = background.get_or_compute("outer", || async { Ok::<_, io::Error>(0) });
+            outer.await
+        };
+        let inner = cache
+            .get_or_compute("key", load)
+            .stale_if_error(60 * MINUTE)
+            .soft_timeout(Duration::from_millis(20));
+        let inner = inner.await?;
+        go.add_permits(1);
+        joined(&cache, 1).await;
+        Ok::<_, LoadError>(inner + 1)
+    });
+    assert_eq!(outer.await.unwrap(), 8);
+    until(async || cache.get::<u64>("key").await.unwrap() == Some(8)).await;
+}
+
 pub async fn a_value_that_is_too_old_is_not_served(subject: &Subject) {
     let cache = subject.cache();
     stale(subject, &cache, 7).await;

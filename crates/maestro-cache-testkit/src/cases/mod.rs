@@ -306,6 +306,7 @@ macro_rules! __for_each_case {
                 who_is_served_nothing_keeps_nobody_from_loading
                 what_was_invalidated_is_not_served_in_place_of_an_error
                 who_has_a_stale_value_waits_no_longer_than_it_likes
+                a_load_that_is_waited_for_no_longer_may_ask_for_who_waited
                 nobody_waits_longer_than_the_timeout
                 a_value_is_loaded_early_by_chance
                 the_longer_a_load_took_the_earlier_is_the_next_one
