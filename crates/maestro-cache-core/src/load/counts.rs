@@ -26,7 +26,7 @@ pub struct LoadCounts {
     pub joined: u64,
     /// How many loads are under way, or have callers who did not yet fetch the result.
     pub under_way: u64,
-    /// Loaders that failed.
+    /// Loaders that failed or panicked.
     pub failures: u64,
     /// Values that were loaded and not kept, since the key was written or removed meanwhile.
     pub not_kept: u64,

@@ -104,6 +104,7 @@ impl Drop for Led {
             return;
         };
         let left = if self.is_polling {
+            self.home.backend.flights().counts().note_failure();
             let token = leader.token();
             leader.land(Landing::Failed(LoadError::Panicked));
             token

@@ -236,6 +236,7 @@ pub async fn a_panic_reaches_its_caller_and_is_an_error_for_the_others(subject: 
     let waited = waiting.await.unwrap();
     assert!(matches!(waited, Err(LoadError::Panicked)), "{waited:?}");
     assert_eq!(source.asked(), 0);
+    assert_eq!(cache.load_counts().failures, 1);
     let value = cache.get_or_compute("key", || source.read()).await;
     assert_eq!(value.unwrap(), 1);
 }
