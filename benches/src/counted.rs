@@ -85,6 +85,20 @@ pub const COUNTED: &[Counted] = &[
         OURS,
         BATCHES,
     ),
+    counted("memory/load, hit", "memory/load, hit", OURS, READS),
+    counted("memory/load, miss", "memory/load, miss", OURS, WRITES),
+    counted(
+        "memory/load, transient",
+        "memory/load, transient",
+        OURS,
+        WRITES,
+    ),
+    counted(
+        "memory/load, failing",
+        "memory/load, failing",
+        OURS,
+        WRITES,
+    ),
     counted(
         "codec/encode 88 B struct",
         "codec/encode 88 B struct",
