@@ -93,12 +93,7 @@ pub const COUNTED: &[Counted] = &[
         OURS,
         WRITES,
     ),
-    counted(
-        "memory/load, failing",
-        "memory/load, failing",
-        OURS,
-        WRITES,
-    ),
+    counted("memory/load, failing", "memory/load, failing", OURS, WRITES),
     counted(
         "codec/encode 88 B struct",
         "codec/encode 88 B struct",

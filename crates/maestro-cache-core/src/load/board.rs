@@ -1,12 +1,14 @@
 //! Who finds no value: joining the load of somebody else, or becoming the one who loads.
 
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::budget::Budget;
-use super::call::{Call, Sight};
+use super::call::{Call, Detach, Sight};
 use super::error::LoadError;
 use super::flight::{Boarding, Landing, Leader, Moment, Told};
 use super::lead::{Condition, Departure, lead};
@@ -15,36 +17,47 @@ use super::loader::Loader;
 use super::nesting::loads_under_way;
 use crate::{ClaimOver, Error, ErrorKind, Lookup, Result};
 
+/// A load on its way.
+pub(super) type Loading<'a, T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send + 'a>>;
+
 /// Loads the value, or gets it from whoever does, in the time that the policy gives it. So much of it was
 /// spent on looking the key up.
-pub(super) async fn load<L: Loader>(
+pub(super) fn load<'a, L: Loader + 'a>(
     call: Call<L>,
     since: Moment,
     found: Result<Lookup>,
     spent: Duration,
-) -> Result<L::Value, LoadError> {
+) -> Loading<'a, L::Value> {
+    if let Err(error) = check(&call, &found) {
+        return Box::pin(ready(Err(error.into())));
+    }
+    let after = call.terms.policy.timeout;
+    let loading = Box::pin(board(call, since, found, spent));
+    match after {
+        None => loading,
+        Some(after) => Box::pin(async move {
+            let loaded = timeout(after.saturating_sub(spent), loading).await;
+            loaded.unwrap_or(Err(LoadError::TimedOut))
+        }),
+    }
+}
+
+/// What is wrong with the call itself.
+fn check<L: Loader>(call: &Call<L>, found: &Result<Lookup>) -> Result<()> {
     let policy = call.terms.policy;
     policy.check()?;
     policy.ttl.resolve(call.terms.default_expiry)?;
-    if let Err(error) = &found
+    if let Err(error) = found
         && error.kind() == ErrorKind::InvalidKey
     {
-        return Err(error.clone().into());
+        return Err(error.clone());
     }
     let has_timer =
         policy.timeout.is_some() || (policy.soft_timeout.is_some() && call.detach.is_some());
     if has_timer && Handle::try_current().is_err() {
-        return Err(no_timer().into());
+        return Err(no_timer());
     }
-    let Some(after) = policy.timeout else {
-        return board(call, since, found, spent).await;
-    };
-    timeout(
-        after.saturating_sub(spent),
-        board(call, since, found, spent),
-    )
-    .await
-    .unwrap_or(Err(LoadError::TimedOut))
+    Ok(())
 }
 
 fn no_timer() -> Error {
@@ -54,7 +67,7 @@ fn no_timer() -> Error {
     )
 }
 
-async fn board<L: Loader>(
+async fn board<'a, L: Loader + 'a>(
     call: Call<L>,
     mut since: Moment,
     mut found: Result<Lookup>,
@@ -207,19 +220,31 @@ fn refresh<L: Loader>(call: Call<L>, since: Moment, sight: Sight, over_live: Ove
 }
 
 /// Loads the value: here, or in the background where the caller has an old one and does not want to
-/// wait for long.
-async fn depart<L: Loader>(call: Call<L>, mut departure: Departure) -> Result<L::Value, LoadError> {
-    let old = departure.old.clone();
-    let soft = call.terms.after_soft_timeout(old.as_ref());
-    let (Some((after, value)), Some(detach)) = (soft, call.detach) else {
-        return lead(call, departure).await;
-    };
+/// wait for long. In a box, since most callers only wait for what another one loads.
+fn depart<'a, L: Loader + 'a>(call: Call<L>, departure: Departure) -> Loading<'a, L::Value> {
+    let soft = call.terms.after_soft_timeout(departure.old.as_ref());
+    match (soft, call.detach) {
+        (Some((after, value)), Some(detach)) => {
+            Box::pin(lead_for_a_while(call, departure, detach, after, value))
+        }
+        _ => Box::pin(lead(call, departure)),
+    }
+}
+
+/// Has the value loaded in the background, and waits for it so long.
+async fn lead_for_a_while<L: Loader>(
+    call: Call<L>,
+    mut departure: Departure,
+    detach: Detach<L>,
+    after: Duration,
+    value: L::Value,
+) -> Result<L::Value, LoadError> {
     let Some(waiting) = departure.waiting() else {
         return lead(call, departure).await;
     };
     let codec = call.terms.codec;
     let home = call.terms.home.clone();
-    let instead_of_error = call.terms.instead_of_error(old.as_ref());
+    let instead_of_error = call.terms.instead_of_error(departure.old.as_ref());
     if let Some((call, departure)) = detach(call, departure) {
         drop(waiting);
         return lead(call, departure).await;

@@ -14,6 +14,7 @@ use super::led::Home;
 use super::loader::Loader;
 use super::policy::LoadPolicy;
 use crate::cache::Cache;
+use crate::key::with_stored;
 use crate::{CacheBackend, Codec, Error, Expiry, Held, Lookup, Result, Value};
 
 pub(super) struct Call<L: Loader> {
@@ -50,7 +51,7 @@ impl Terms {
             policy,
             home: Home {
                 backend: Arc::clone(shared.backend()),
-                key: [cache.key_prefix(), key].concat().into(),
+                key: with_stored(cache.key_prefix(), key, |key| key.into()),
                 timeout: cache.timeout(),
             },
             codec: cache.codec(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::board::load;
+use super::board::{Loading, load};
 use super::call::{Call, Detach, Terms};
 use super::counts::LoadCounts;
 use super::error::LoadError;
@@ -198,7 +198,6 @@ pub struct Computing<'a, L: Loader> {
 }
 
 type Finish = fn(Lookup) -> Result<Lookup>;
-type Loading<'a, T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send + 'a>>;
 
 enum State<'a, T> {
     Begun,
@@ -279,5 +278,5 @@ fn begin<'a, L: Loader + 'a>(
         terms,
         detach: call.detach,
     };
-    Box::pin(load(call, since, found, spent))
+    load(call, since, found, spent)
 }

@@ -39,10 +39,12 @@ struct Shared {
 #[derive(Default)]
 struct Table {
     /// Those that can be joined.
-    by_key: HashMap<Arc<str>, FlightId, RandomState>,
+    by_key: ByKey,
     flights: HashMap<FlightId, Flight, RandomState>,
     last_waiter: u64,
 }
+
+type ByKey = HashMap<Arc<str>, FlightId, RandomState>;
 
 /// A load, told from all others of its process, also of the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -258,11 +260,15 @@ impl Table {
 
     /// Nobody joins the load any more.
     fn withdraw(&mut self, id: FlightId) {
-        if let Some(flight) = self.flights.get(&id)
-            && self.by_key.get(&flight.key) == Some(&id)
-        {
-            self.by_key.remove(&flight.key);
+        if let Some(flight) = self.flights.get(&id) {
+            no_more_by_key(&mut self.by_key, &flight.key, id);
         }
+    }
+
+    fn forget(&mut self, id: FlightId) -> Option<Flight> {
+        let flight = self.flights.remove(&id)?;
+        no_more_by_key(&mut self.by_key, &flight.key, id);
+        Some(flight)
     }
 
     /// Forgets the load if nobody has to do with it any more, and returns the claim that is left.
@@ -271,9 +277,14 @@ impl Table {
         if !flight.waiters.is_empty() || matches!(flight.stage, Stage::Led) {
             return None;
         }
-        self.withdraw(id);
-        let flight = self.flights.remove(&id)?;
-        flight.token
+        self.forget(id)?.token
+    }
+}
+
+/// Unless a later load of the key stands there.
+fn no_more_by_key(by_key: &mut ByKey, key: &str, id: FlightId) {
+    if by_key.get(key) == Some(&id) {
+        by_key.remove(key);
     }
 }
 
@@ -363,14 +374,19 @@ impl Leader {
     pub(super) fn land(self, landing: Landing) {
         let mut table = self.flights.shared.table.lock();
         table.let_go_on(&self.inside, self.id);
-        table.withdraw(self.id);
-        let mut wakers = Vec::new();
-        if let Some(flight) = table.flights.get_mut(&self.id) {
-            flight.stage = Stage::Landed(landing);
-            flight.token = None;
-            wakers = flight.wakers();
-        }
-        table.forget_if_deserted(self.id);
+        let wakers = match table.flights.get_mut(&self.id) {
+            Some(flight) if !flight.waiters.is_empty() => {
+                flight.stage = Stage::Landed(landing);
+                flight.token = None;
+                let wakers = flight.wakers();
+                table.withdraw(self.id);
+                wakers
+            }
+            _ => {
+                table.forget(self.id);
+                Vec::new()
+            }
+        };
         drop(table);
         wakers.into_iter().for_each(Waker::wake);
     }

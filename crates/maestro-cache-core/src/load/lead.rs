@@ -69,54 +69,56 @@ where
     None
 }
 
-pub(super) async fn lead<L: Loader>(
+/// Loads the value. What that needs stands in one place, and not in each future that uses it.
+pub(super) fn lead<L: Loader>(
     call: Call<L>,
     departure: Departure,
-) -> Result<L::Value, LoadError> {
+) -> impl Future<Output = Result<L::Value, LoadError>> + Send {
+    let Call { loader, terms, .. } = call;
     let Departure {
-        mut led,
+        led,
         over,
         old,
         cache,
-        mut budget,
+        budget,
     } = departure;
-    let Call { loader, terms, .. } = call;
-    let claimed = match cache {
-        Condition::Fine => claim(&terms, &led, over, &mut budget).await,
-        Condition::InTrouble => Claimed::Not,
-    };
-    let token = match claimed {
-        Claimed::Under(token) => Some(token),
-        Claimed::Not => None,
-        Claimed::Found(value) => {
-            // It was there when this was asked. Some of those who wait may have come after it was
-            // removed again, and look for themselves.
-            led.land(Landing::Unshared);
-            return Ok(value);
-        }
-        Claimed::BackingOff(old) => {
-            led.land(Landing::Unshared);
-            return Ok(old);
-        }
-    };
-    led.begin(token);
-    terms.flights().counts().note_load();
-    // To ask for the time takes some, and few want to know.
-    let began = terms.policy.refresh_early.map(|_| Instant::now());
-    let loaded = run(loader, &mut led, &terms, token).await;
-    let landed = Landed {
+    let mut lead = Lead {
         terms,
         led,
-        token,
+        token: None,
         old,
-        took: began.map(|began| began.elapsed()),
+        took: None,
         budget,
     };
-    match loaded {
-        Ok(loaded) => landed.with(loaded).await,
-        Err(LoadError::LeftOut) => landed.left_out().await,
-        Err(error) => landed.without(error).await,
+    async move {
+        if cache == Condition::Fine {
+            match lead.claim(over).await {
+                Claimed::Under(token) => lead.token = Some(token),
+                Claimed::Not => {}
+                // A value was there when this was asked. Some of those who wait may have come after it
+                // was removed again, and look for themselves.
+                Claimed::Found(value) | Claimed::BackingOff(value) => {
+                    lead.led.land(Landing::Unshared);
+                    return Ok(value);
+                }
+            }
+        }
+        match lead.run(loader).await {
+            Ok(loaded) => lead.end_with(loaded).await,
+            Err(LoadError::LeftOut) => lead.end_left_out().await,
+            Err(error) => lead.end_without(error).await,
+        }
     }
+}
+
+/// A load, from its claim to its end.
+struct Lead {
+    terms: Box<Terms>,
+    led: Led,
+    token: Option<LoadToken>,
+    old: Option<Old>,
+    took: Option<Duration>,
+    budget: Budget,
 }
 
 /// What came of claiming a key.
@@ -130,134 +132,110 @@ enum Claimed<T> {
     BackingOff(T),
 }
 
-/// Claims the key. Where another process has, this waits until it has loaded the value or is gone.
-async fn claim<T: DeserializeOwned>(
-    terms: &Terms,
-    led: &Led,
-    mut over: ClaimOver,
-    budget: &mut Budget,
-) -> Claimed<T> {
-    if let Some(token) = led.token() {
-        // Who led this load before had claimed the key, and this is the same load.
-        let ask = |context| terms.backend().renew(context, &terms.home.key, token);
-        if let Ok(true) = budget.spend(ask).await {
-            return Claimed::Under(token);
+impl Lead {
+    /// Claims the key. Where another process has, this waits until it has loaded the value or is gone.
+    async fn claim<T: DeserializeOwned>(&mut self, mut over: ClaimOver) -> Claimed<T> {
+        let Self {
+            terms, led, budget, ..
+        } = self;
+        if let Some(token) = led.token() {
+            // Who led this load before had claimed the key, and this is the same load.
+            let ask = |context| terms.backend().renew(context, &terms.home.key, token);
+            if let Ok(true) = budget.spend(ask).await {
+                return Claimed::Under(token);
+            }
+            terms.home.let_go(token);
         }
-        terms.home.let_go(token);
-    }
-    let token = LoadToken::new();
-    // Before it is granted: whoever leaves in the middle lets go of what is granted afterwards.
-    led.ask_for(token);
-    let mut unreadable = 0;
-    let mut waits_since = None;
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let ask = |context| {
-            let over = over.clone();
-            terms.backend().claim(context, &terms.home.key, token, over)
-        };
-        let found = match budget.spend(ask).await {
-            Ok(Claim::Granted) => return Claimed::Under(token),
-            Ok(Claim::Refused(found)) => found,
-            Err(error) => {
-                terms.note("claimed it", &error);
-                // It may have been granted, and nobody would know of it.
-                terms.home.let_go(token);
+        let token = LoadToken::new();
+        // Before it is granted: whoever leaves in the middle lets go of what is granted afterwards.
+        led.ask_for(token);
+        let mut unreadable = 0;
+        let mut waits_since = None;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let ask = |context| {
+                let over = over.clone();
+                terms.backend().claim(context, &terms.home.key, token, over)
+            };
+            let found = match budget.spend(ask).await {
+                Ok(Claim::Granted) => return Claimed::Under(token),
+                Ok(Claim::Refused(found)) => found,
+                Err(error) => {
+                    terms.note("claimed it", &error);
+                    // It may have been granted, and nobody would know of it.
+                    terms.home.let_go(token);
+                    return Claimed::Not;
+                }
+            };
+            match found {
+                Lookup::Fresh { value, .. } => match terms.decode(value.bytes()) {
+                    Some(decoded) => return Claimed::Found(decoded),
+                    None if unreadable == MOST_UNREADABLE => return Claimed::Not,
+                    None => {
+                        unreadable += 1;
+                        over = ClaimOver::Unreadable(value.into_bytes());
+                        continue;
+                    }
+                },
+                Lookup::Stale {
+                    value,
+                    stale_for,
+                    held: Some(crate::Held::BackingOff),
+                } => {
+                    let old = Old {
+                        bytes: value.into_bytes(),
+                        stale_for,
+                    };
+                    return match terms.instead_of_error(Some(&old)) {
+                        Some(value) => Claimed::BackingOff(value),
+                        None => Claimed::Not,
+                    };
+                }
+                Lookup::Stale { .. } | Lookup::Missing { .. } => {}
+            }
+            let waits_since = waits_since.get_or_insert_with(Instant::now);
+            if waits_since.elapsed() >= terms.policy.wait_for_others
+                || Handle::try_current().is_err()
+            {
                 return Claimed::Not;
             }
-        };
-        match found {
-            Lookup::Fresh { value, .. } => match terms.decode(value.bytes()) {
-                Some(decoded) => return Claimed::Found(decoded),
-                None if unreadable == MOST_UNREADABLE => return Claimed::Not,
-                None => {
-                    unreadable += 1;
-                    over = ClaimOver::Unreadable(value.into_bytes());
-                    continue;
-                }
-            },
-            Lookup::Stale {
-                value,
-                stale_for,
-                held: Some(crate::Held::BackingOff),
-            } => {
-                let old = Old {
-                    bytes: value.into_bytes(),
-                    stale_for,
-                };
-                return match terms.instead_of_error(Some(&old)) {
-                    Some(value) => Claimed::BackingOff(value),
-                    None => Claimed::Not,
-                };
+            let idle = terms.idle();
+            sleep(pause).await;
+            drop(idle);
+            pause = LONGEST_PAUSE.min(2 * pause);
+            // To wait for others is part of loading. What the cache takes for it is not held against it.
+            *budget = terms.budget();
+        }
+    }
+
+    /// Runs the loader, and keeps the claim alive meanwhile.
+    async fn run<L: Loader>(&mut self, loader: L) -> Result<Load<L::Value>, LoadError> {
+        let Self {
+            terms, led, token, ..
+        } = self;
+        led.begin(*token);
+        terms.flights().counts().note_load();
+        // To ask for the time takes some, and few want to know.
+        let began = terms.policy.refresh_early.map(|_| Instant::now());
+        let id = led.id();
+        let part_of = id.as_slice();
+        let mut loading = pin!(loader.load());
+        let mut keeping_alive = pin!(keep_alive(terms, *token));
+        let loaded = poll_fn(|context| {
+            let poll = || within(part_of, || loading.as_mut().poll(context));
+            if let Poll::Ready(loaded) = led.run(poll) {
+                return Poll::Ready(loaded);
             }
-            Lookup::Stale { .. } | Lookup::Missing { .. } => {}
-        }
-        let waits_since = waits_since.get_or_insert_with(Instant::now);
-        if waits_since.elapsed() >= terms.policy.wait_for_others || Handle::try_current().is_err() {
-            return Claimed::Not;
-        }
-        let idle = terms.idle();
-        sleep(pause).await;
-        drop(idle);
-        pause = LONGEST_PAUSE.min(2 * pause);
-        // To wait for others is part of loading. What the cache takes for it is not held against it.
-        *budget = terms.budget();
+            // It never ends by itself.
+            let _: Poll<()> = keeping_alive.as_mut().poll(context);
+            Poll::Pending
+        })
+        .await;
+        self.took = began.map(|began| began.elapsed());
+        loaded
     }
-}
 
-/// Runs the loader, and keeps the claim alive meanwhile.
-async fn run<L: Loader>(
-    loader: L,
-    led: &mut Led,
-    terms: &Terms,
-    token: Option<LoadToken>,
-) -> Result<Load<L::Value>, LoadError> {
-    let id = led.id();
-    let part_of = id.as_slice();
-    let mut loading = pin!(loader.load());
-    let mut keeping_alive = pin!(keep_alive(terms, token));
-    poll_fn(|context| {
-        let poll = || within(part_of, || loading.as_mut().poll(context));
-        if let Poll::Ready(loaded) = led.run(poll) {
-            return Poll::Ready(loaded);
-        }
-        // It never ends by itself.
-        let _: Poll<()> = keeping_alive.as_mut().poll(context);
-        Poll::Pending
-    })
-    .await
-}
-
-/// Renews the claim three times as often as needed. Never ready.
-async fn keep_alive(terms: &Terms, token: Option<LoadToken>) {
-    let (Some(token), Some(life)) = (token, terms.backend().claim_life()) else {
-        return pending().await;
-    };
-    if Handle::try_current().is_err() {
-        return pending().await;
-    }
-    loop {
-        sleep(life / 3).await;
-        let ask = |context| terms.backend().renew(context, &terms.home.key, token);
-        // One that is broken stays broken. What went wrong otherwise may be well the next time.
-        if let Ok(false) = terms.budget().spend(ask).await {
-            return pending().await;
-        }
-    }
-}
-
-/// A loader that has returned.
-struct Landed {
-    terms: Box<Terms>,
-    led: Led,
-    token: Option<LoadToken>,
-    old: Option<Old>,
-    took: Option<Duration>,
-    budget: Budget,
-}
-
-impl Landed {
-    async fn with<T>(mut self, loaded: Load<T>) -> Result<T, LoadError>
+    async fn end_with<T>(&mut self, loaded: Load<T>) -> Result<T, LoadError>
     where
         T: Serialize + DeserializeOwned,
     {
@@ -291,7 +269,7 @@ impl Landed {
                     self.led.land(Landing::Value(bytes));
                     Ok(value)
                 }
-                None => self.without(LoadError::NothingToKeep).await,
+                None => self.end_without(LoadError::NothingToKeep).await,
             },
         }
     }
@@ -316,13 +294,13 @@ impl Landed {
     }
 
     /// Nothing is known of the value, so those who wait find out for themselves.
-    async fn left_out<T>(mut self) -> Result<T, LoadError> {
+    async fn end_left_out<T>(&mut self) -> Result<T, LoadError> {
         self.release(None).await;
         self.led.land(Landing::LeftOut);
         Err(LoadError::LeftOut)
     }
 
-    async fn without<T: DeserializeOwned>(mut self, error: LoadError) -> Result<T, LoadError> {
+    async fn end_without<T: DeserializeOwned>(&mut self, error: LoadError) -> Result<T, LoadError> {
         self.terms.flights().counts().note_failure();
         let value = self.terms.instead_of_error(self.old.as_ref());
         let back_off = self.terms.policy.if_error.back_off;
@@ -394,6 +372,24 @@ impl Landed {
                 self.terms.note("released it", &error);
                 false
             }
+        }
+    }
+}
+
+/// Renews the claim three times as often as needed. Never ready.
+async fn keep_alive(terms: &Terms, token: Option<LoadToken>) {
+    let (Some(token), Some(life)) = (token, terms.backend().claim_life()) else {
+        return pending().await;
+    };
+    if Handle::try_current().is_err() {
+        return pending().await;
+    }
+    loop {
+        sleep(life / 3).await;
+        let ask = |context| terms.backend().renew(context, &terms.home.key, token);
+        // One that is broken stays broken. What went wrong otherwise may be well the next time.
+        if let Ok(false) = terms.budget().spend(ask).await {
+            return pending().await;
         }
     }
 }

@@ -91,7 +91,7 @@ impl Led {
         result
     }
 
-    pub(super) fn land(mut self, landing: Landing) {
+    pub(super) fn land(&mut self, landing: Landing) {
         if let Some(leader) = self.leader.take() {
             leader.land(landing);
         }
