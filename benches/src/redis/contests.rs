@@ -7,12 +7,12 @@ use maestro_cache::Bytes;
 
 use super::clients::{Client, ClientKind};
 use super::operations::{
-    GetBytes, GetMany, GetMiss, GetTyped, Increment, IncrementBesideTwoCommands, Mixed, SetBytes,
-    SetMany, SetTyped,
+    GetBytes, GetMany, GetMiss, GetTyped, Increment, IncrementBesideTwoCommands, LoadHit,
+    LoadManyMisses, LoadMiss, Mixed, SetBytes, SetMany, SetTyped,
 };
 use super::raw_socket;
 use super::server::setup;
-use super::tasks::{Operation, ours, theirs};
+use super::tasks::{Operation, ours, ours_by_name, theirs};
 use crate::PREFIX;
 use crate::contest::{Contest, Contestant};
 use crate::load::Load;
@@ -66,6 +66,14 @@ pub fn contests() -> Vec<Contest> {
     add("increment with TTL, beside INCRBY + EXPIRE NX", |tasks| {
         counting(&IncrementBesideTwoCommands, tasks)
     });
+    add("load, hit", load_hit);
+    add("load, miss and delete", load_miss);
+    for count in [100, 1_000] {
+        contests.push(Contest::new(
+            format!("redis/load of {count}, miss and delete, 1 task"),
+            move || load_many(count),
+        ));
+    }
     for count in COUNTS {
         contests.push(Contest::new(
             format!("redis/get_many of {count}, {SOME_TASKS} tasks"),
@@ -137,6 +145,38 @@ fn get_miss(tasks: usize) -> Vec<Contestant> {
     vec![
         ours(&GetMiss, tasks, &load),
         theirs(ClientKind::Multiplexed, &GetMiss, tasks, &load),
+    ]
+}
+
+fn load_hit(tasks: usize) -> Vec<Contestant> {
+    let load = Arc::new(Load::uniform(KEYS));
+    setup().fill_with_users(&load);
+    vec![
+        ours(&LoadHit, tasks, &load),
+        ours_by_name("maestro-cache, get", &GetTyped, tasks, &load),
+        theirs(ClientKind::Multiplexed, &LoadHit, tasks, &load),
+    ]
+}
+
+fn load_miss(tasks: usize) -> Vec<Contestant> {
+    setup().flush();
+    let load = Arc::new(Load::absent(KEYS));
+    vec![
+        ours(&LoadMiss, tasks, &load),
+        theirs(ClientKind::Multiplexed, &LoadMiss, tasks, &load),
+    ]
+}
+
+fn load_many(count: usize) -> Vec<Contestant> {
+    setup().flush();
+    let load = Arc::new(Load::absent(KEYS));
+    let operation = LoadManyMisses {
+        load: Arc::clone(&load),
+        count,
+    };
+    vec![
+        ours(&operation, 1, &load),
+        theirs(ClientKind::Multiplexed, &operation, 1, &load),
     ]
 }
 

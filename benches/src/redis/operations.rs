@@ -1,5 +1,6 @@
 //! What is asked of Redis: through our handle, and in the same way with another client.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +61,83 @@ impl Operation for GetMiss {
 
     async fn theirs(&self, client: &mut Client, step: Step<'_>) {
         let _: Option<Vec<u8>> = client.ask(&get(step.stored)).await;
+    }
+}
+
+/// Reads a user that would be loaded if it were not there.
+#[derive(Clone)]
+pub(super) struct LoadHit;
+
+impl Operation for LoadHit {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        let never = || async { Err::<User, _>("the key was stored") };
+        let user = cache.get_or_compute(step.name, never).await;
+        std::hint::black_box(user.expect(ANSWERED));
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        GetTyped.theirs(client, step).await;
+    }
+}
+
+/// Loads a user that is not there, and removes it again; the others by GET, SET and UNLINK, which protects
+/// from nothing.
+#[derive(Clone)]
+pub(super) struct LoadMiss;
+
+impl Operation for LoadMiss {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        let load = || async { Ok::<_, Infallible>(User::new(step.id)) };
+        let user = cache.get_or_compute(step.name, load).ttl(TTL).await;
+        std::hint::black_box(user.expect(ANSWERED));
+        cache.delete(step.name).await.expect(ANSWERED);
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        let found: Option<Vec<u8>> = client.ask(&get(step.stored)).await;
+        if found.is_none() {
+            let user = User::new(step.id).encode();
+            client.ask::<()>(&set(step.stored, &user, true)).await;
+        }
+        let _: u64 = client.ask(cmd("UNLINK").arg(step.stored)).await;
+    }
+}
+
+/// The same for many; the others by MGET, a pipeline of SET, and UNLINK.
+#[derive(Clone)]
+pub(super) struct LoadManyMisses {
+    pub(super) load: Arc<Load>,
+    pub(super) count: usize,
+}
+
+impl Operation for LoadManyMisses {
+    async fn ours(&self, cache: &Cache, step: Step<'_>) {
+        let names = || self.load.following(step, self.count).map(|step| step.name);
+        let load = |missing: Vec<String>| async {
+            let loaded = missing.into_iter().map(|name| (name, User::new(7)));
+            Ok::<_, Infallible>(loaded.collect::<Vec<_>>())
+        };
+        let users = cache.get_or_compute_many(names(), load).ttl(TTL).await;
+        assert_eq!(users.expect(ANSWERED).len(), self.count);
+        cache.delete_many(names()).await.expect(ANSWERED);
+    }
+
+    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
+        let steps = || self.load.following(step, self.count);
+        let (mut read, mut remove, mut write) = (cmd("MGET"), cmd("UNLINK"), pipe());
+        for step in steps() {
+            read.arg(step.stored);
+            remove.arg(step.stored);
+        }
+        let found: Vec<Option<Vec<u8>>> = client.ask(&read).await;
+        for (step, found) in steps().zip(found) {
+            if found.is_none() {
+                let command = set(step.stored, &User::new(7).encode(), true);
+                write.add_command(command).ignore();
+            }
+        }
+        client.pipeline::<()>(&write).await;
+        let _: u64 = client.ask(&remove).await;
     }
 }
 

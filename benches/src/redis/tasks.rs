@@ -23,11 +23,21 @@ pub(super) trait Operation: Clone + Send + Sync + 'static {
 
 /// Ours, in so many tasks.
 pub(super) fn ours<O: Operation>(operation: &O, tasks: usize, load: &Arc<Load>) -> Contestant {
+    ours_by_name("maestro-cache", operation, tasks, load)
+}
+
+/// Ours once more, for what it does otherwise.
+pub(super) fn ours_by_name<O: Operation>(
+    name: &'static str,
+    operation: &O,
+    tasks: usize,
+    load: &Arc<Load>,
+) -> Contestant {
     let actor = Ours {
         cache: setup().ours(),
         operation: operation.clone(),
     };
-    at_each_step("maestro-cache", actor, tasks, load)
+    at_each_step(name, actor, tasks, load)
 }
 
 /// Another client, in so many tasks.

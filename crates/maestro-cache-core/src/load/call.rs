@@ -11,13 +11,12 @@ use super::budget::Budget;
 use super::flight::{Evidence, Flights};
 use super::lead::Departure;
 use super::led::Home;
-use super::loader::Loader;
 use super::policy::LoadPolicy;
 use crate::cache::Cache;
 use crate::key::with_stored;
 use crate::{CacheBackend, Codec, Error, Expiry, Held, Lookup, Result, Value};
 
-pub(super) struct Call<L: Loader> {
+pub(super) struct Call<L> {
     pub(super) loader: L,
     /// In a box, since it goes from hand to hand.
     pub(super) terms: Box<Terms>,

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::board::{Loading, load};
@@ -92,7 +93,7 @@ impl Cache {
 /// A call of [`Cache::get_or_compute`], which does nothing until it is awaited.
 #[must_use = "nothing is looked up until it is awaited"]
 #[allow(missing_debug_implementations)] // The loader has none.
-pub struct GetOrCompute<'a, L: Loader> {
+pub struct GetOrCompute<'a, L> {
     cache: &'a Cache,
     key: &'a str,
     loader: L,
@@ -177,9 +178,9 @@ where
 
 impl<'a, L: Loader + 'a> IntoFuture for GetOrCompute<'a, L> {
     type Output = Result<L::Value, LoadError>;
-    type IntoFuture = Computing<'a, L>;
+    type IntoFuture = Computing<'a, L, L::Value>;
 
-    fn into_future(self) -> Computing<'a, L> {
+    fn into_future(self) -> Self::IntoFuture {
         Computing {
             call: Some(self),
             state: State::Begun,
@@ -187,14 +188,18 @@ impl<'a, L: Loader + 'a> IntoFuture for GetOrCompute<'a, L> {
     }
 }
 
-/// A [`GetOrCompute`] on its way.
+/// A [`GetOrCompute`] on its way to a `T`.
+///
+/// Its type names the value by itself, and not as what the loader loads: to see that this can be sent to
+/// another thread, the compiler need not look at the loader's error, where it takes a `'static` for
+/// [any lifetime](https://github.com/rust-lang/rust/issues/110338) and would refuse a boxed error.
 #[must_use = "a future does nothing until it is awaited"]
 #[allow(missing_debug_implementations)] // The loader has none.
-pub struct Computing<'a, L: Loader> {
+pub struct Computing<'a, L, T> {
     /// There until it is loaded or over. It stays where it is for as long as it can: a hit is so quick that
     /// moving it about is much of what it costs.
     call: Option<GetOrCompute<'a, L>>,
-    state: State<'a, L::Value>,
+    state: State<'a, T>,
 }
 
 type Finish = fn(Lookup) -> Result<Lookup>;
@@ -207,10 +212,14 @@ enum State<'a, T> {
 }
 
 // Nothing is pinned in place: the call is only moved out, and the rest is `Unpin`.
-impl<L: Loader> Unpin for Computing<'_, L> {}
+impl<L, T> Unpin for Computing<'_, L, T> {}
 
-impl<'a, L: Loader + 'a> Future for Computing<'a, L> {
-    type Output = Result<L::Value, LoadError>;
+impl<'a, L, T> Future for Computing<'a, L, T>
+where
+    L: Loader<Value = T> + 'a,
+    T: DeserializeOwned,
+{
+    type Output = Result<T, LoadError>;
 
     #[allow(clippy::panic)] // Only for a caller who polls on after it was ready.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

@@ -107,3 +107,41 @@ async fn an_error_of_the_cache_is_told_from_one_of_the_loader() {
     );
     assert!(error.downcast_ref::<NoUser>().is_none());
 }
+
+/// What is sent to another thread, and borrows, with each kind of error.
+trait Service {
+    fn ask(&self, key: &str) -> impl Future<Output = ()> + Send;
+}
+
+impl Service for Cache {
+    async fn ask(&self, key: &str) {
+        type Boxed = Box<dyn std::error::Error + Send + Sync>;
+        let load = || async { Err::<usize, Boxed>(NoUser(key.len() as u64).into()) };
+        let error = self.get_or_compute(key, load).await.unwrap_err();
+        assert_eq!(error.downcast_ref::<NoUser>().unwrap().0, 3);
+
+        let load = || async { Err::<usize, &str>(if key.is_empty() { "empty" } else { "none" }) };
+        let error = self.get_or_compute(key, load).await.unwrap_err();
+        assert!(matches!(error, LoadError::Loader(error) if error.to_string() == "none"));
+
+        let load = || async { Err::<usize, _>(anyhow::Error::from(NoUser(key.len() as u64))) };
+        let error = self.get_or_compute(key, load).await.unwrap_err();
+        assert_eq!(
+            error.downcast_ref::<NoUser>().is_some(),
+            cfg!(feature = "anyhow")
+        );
+
+        let load = |_: Vec<String>| async { Err::<Vec<(String, usize)>, Boxed>(NoUser(3).into()) };
+        let many = self.get_or_compute_many([key], load).await;
+        assert!(many.unwrap_err().downcast_ref::<NoUser>().is_some());
+        let load = |_: Vec<String>| async { Err::<Vec<(String, usize)>, _>("none") };
+        assert!(self.get_or_compute_many([key], load).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_any_kind_comes_from_a_task() {
+    let cache = cache();
+    let asked = tokio::spawn(async move { cache.ask("key").await });
+    asked.await.unwrap();
+}
