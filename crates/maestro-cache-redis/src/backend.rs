@@ -20,7 +20,6 @@ use crate::call::{Deadline, Intent};
 use crate::cluster::{Cluster, Errand, value_or_missing};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
-use crate::found;
 use crate::in_flight::InFlight;
 use crate::keys::Keys;
 use crate::mark;
@@ -515,8 +514,10 @@ impl CacheBackend for RedisCache {
         };
         match self.check([key.len(), unreadable]) {
             Ok(()) => {
-                let script = scripts::claim(key, token, &over);
-                self.run(context, key, Intent::Write, script, found::claimed)
+                let (slot, key) = (self.slot(key), Box::<str>::from(key));
+                self.within(context, move |deployment, deadline| async move {
+                    deployment.claim(slot, deadline, &key, token, over).await
+                })
             }
             Err(error) => error.into(),
         }

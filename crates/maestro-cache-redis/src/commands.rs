@@ -2,7 +2,7 @@
 //! operation borrows nothing of its arguments.
 
 use bytes::Bytes;
-use maestro_cache_core::{Expiry, SetWhen};
+use maestro_cache_core::{Expiry, LoadToken, SetWhen};
 
 use crate::mark;
 use crate::resp::{Command, Pipeline};
@@ -50,6 +50,15 @@ pub(crate) fn set(key: &str, value: &Bytes, expiry: Expiry, when: SetWhen) -> Co
     if when == SetWhen::Absent {
         command.arg("NX");
     }
+    command
+}
+
+/// Lets the key be claimed, if there is nothing.
+pub(crate) fn claim(key: &str, token: LoadToken) -> Command {
+    let placeholder = mark::placeholder(token);
+    let mut command = Command::new("SET", 5, key.len() + placeholder.len() + 24);
+    command.arg(key).arg(placeholder);
+    command.arg("PX").number(mark::CLAIM_LIFE_MILLIS).arg("NX");
     command
 }
 

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use maestro_cache_core::{ErrorKind, Expiry, LookFor, Lookup, Result, SetWhen, Value};
+use maestro_cache_core::{
+    Claim, ClaimOver, ErrorKind, Expiry, LoadToken, LookFor, Lookup, Result, SetWhen, Value,
+};
 
 use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
-use crate::found::{Found, at_a_glance, looked_for};
+use crate::found::{Found, at_a_glance, claimed, looked_for};
 use crate::keys::Keys;
 use crate::mark;
 use crate::reply::Reply;
@@ -184,6 +186,28 @@ impl Deployment {
         let add = scripts::add(key, value, expiry);
         let reply = self.run(slot, deadline, Intent::Write, &add).await?;
         reply.yes()
+    }
+
+    /// Claims the key, so that its value can be loaded.
+    pub(crate) async fn claim(
+        &self,
+        slot: Slot,
+        deadline: Deadline,
+        key: &str,
+        token: LoadToken,
+        over: ClaimOver,
+    ) -> Result<Claim> {
+        if matches!(over, ClaimOver::Gap) {
+            // Mostly there is nothing, which is what the script would do then.
+            let claim = commands::claim(key, token).into();
+            let reply = self.call(slot, deadline, Intent::Write, &claim).await?;
+            if reply.was_set()? {
+                return Ok(Claim::Granted);
+            }
+        }
+        let claim = scripts::claim(key, token, &over);
+        let reply = Box::pin(self.run(slot, deadline, Intent::Write, &claim)).await?;
+        claimed(reply)
     }
 
     /// Adds to a counter that is created without an expiry.

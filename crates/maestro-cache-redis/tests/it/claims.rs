@@ -549,6 +549,17 @@ async fn it_takes_no_script_to_tell_whether_a_plain_value_is_there() {
 }
 
 #[tokio::test]
+async fn it_takes_a_script_to_publish_and_none_to_claim_what_is_missing() {
+    let server = RedisServer::start();
+    let bench = Bench::on(&server);
+    let token = bench.claimed("key").await;
+    assert_eq!(calls(&server, "evalsha"), 0);
+    assert!(bench.publish("key", token, "5", keeping()).await);
+    assert_eq!(calls(&server, "evalsha"), 1);
+    assert_eq!(bench.get("key").await.unwrap(), "5");
+}
+
+#[tokio::test]
 async fn another_type_is_no_value_and_is_left_alone() {
     let server = RedisServer::start();
     let bench = Bench::on(&server);
@@ -964,6 +975,8 @@ async fn all_scripts(bench: &Bench<'_>, key: &str) -> u64 {
     assert!(bench.renew(key, token).await);
     assert!(bench.release(key, token, 0).await);
     bench.loaded(key, "5").await;
+    let claim = bench.claim(key, token, ClaimOver::Live).await;
+    assert!(matches!(claim, Claim::Granted), "{claim:?}");
     assert_eq!(bench.get(key).await.unwrap(), "5");
     assert!(cache.exists(context(), key).await.unwrap());
     assert!(matches!(bench.ttl(key).await, TimeToLive::Left(_)));
@@ -1035,7 +1048,7 @@ async fn a_user_may_load_with_the_rights_that_are_named() {
     for command in ["time", "pttl", "getrange", "set"] {
         let forbid = format!("-{command}");
         assert!(!server.ask(&["ACL", "SETUSER", "qf", &forbid]).is_error());
-        let claim = bench.cache.claim(context(), "a", token, ClaimOver::Gap);
+        let claim = bench.cache.claim(context(), "a", token, ClaimOver::Live);
         let claim = claim.await;
         if command != "time" {
             let error = claim.unwrap_err();
