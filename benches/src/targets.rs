@@ -71,6 +71,14 @@ pub const TARGETS: &[Target] = &[
         AtLeast(1.3),
     ),
     target(
+        TimesAsFast("memory/load, hit", "maestro-cache, get"),
+        AtLeast(0.95),
+    ),
+    target(
+        TimesAsFast("redis/load, hit, 16 tasks", "maestro-cache, get"),
+        AtLeast(0.95),
+    ),
+    target(
         TimesAsFast("memory/get miss, 1 thread", "moka::sync"),
         AtLeast(0.95),
     ),
