@@ -1056,6 +1056,10 @@ pub async fn a_load_that_cannot_be_is_an_error_that_says_so(subject: &Subject) {
         kind(call("key").timeout(Duration::ZERO).await),
         ErrorKind::Config
     );
+    assert_eq!(
+        kind(call("key").negative_ttl(Duration::ZERO).await),
+        ErrorKind::Config
+    );
     for beta in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let policy = LoadPolicy::new().refresh_early(RefreshEarly::eagerness(beta));
         assert_eq!(kind(call("key").policy(policy).await), ErrorKind::Config);

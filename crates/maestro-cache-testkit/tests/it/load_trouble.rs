@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use maestro_cache_core::{Cache, CacheBackend, CallContext, Error, ErrorKind, Load, LoadError};
 use maestro_cache_testkit::{FaultyBackend, ModelBackend};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -339,4 +340,26 @@ async fn a_silent_cache_costs_its_deadline_once_however_many_are_loaded() {
     let took = began.elapsed();
     assert!(took <= 2 * DEADLINE + Duration::from_millis(5), "{took:?}");
     silence.abort();
+}
+
+/// However large it is, a batch leaves room for others.
+#[tokio::test(start_paused = true)]
+async fn a_batch_makes_512_calls_of_the_cache_at_once() {
+    let (faulty, cache) = cache();
+    let keys: Vec<String> = (0..2000).map(|number| number.to_string()).collect();
+    let load = cache.get_or_compute_many(&keys, async |keys: Vec<String>| {
+        Ok::<_, io::Error>(keys.into_iter().map(|key| (key, 7)).collect::<Vec<_>>())
+    });
+    // So that each key is looked up for itself, and none of them answers.
+    let mut load = Box::pin(load.stale_if_error(MINUTE).into_future());
+    faulty.stall();
+    // Tokio lets a task do so much in one turn, so it takes some to make all calls that may be made.
+    for _ in 0..100 {
+        assert!((&mut load).now_or_never().is_none());
+        yield_now().await;
+    }
+    assert_eq!(faulty.calls(), 512);
+    faulty.heal();
+    let values = load.await.unwrap();
+    assert!(values.iter().all(|value| *value == Some(7)));
 }
