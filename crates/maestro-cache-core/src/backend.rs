@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::{
-    CacheFuture, CallContext, Claim, ClaimOver, Expiry, Flights, Keeping, LoadToken, LookFor,
-    Lookup, Pattern, TimeToLive, Value,
+    CacheFuture, CallContext, Claim, ClaimOver, ClaimRequest, Expiry, Flights, Keeping, LoadToken,
+    LookFor, Lookup, Pattern, Publication, Result, TimeToLive, Value,
 };
 
 /// When a write takes effect.
@@ -218,6 +219,76 @@ pub trait CacheBackend: fmt::Debug + Send + Sync + 'static {
         back_off_millis: Option<NonZeroU64>,
     ) -> CacheFuture<'a, bool>;
 
+    /// [`look_up`](CacheBackend::look_up) for each of the keys, in their order.
+    ///
+    /// Each has an answer of its own. The default reads fresh values by
+    /// [`get_many`](CacheBackend::get_many), and asks for one after the other otherwise; a backend that
+    /// is far away had better ask for all of them at once.
+    fn look_up_many<'a>(
+        &'a self,
+        context: CallContext,
+        keys: &[&str],
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
+        if look_for == LookFor::Fresh {
+            let values = self.get_many(context, keys);
+            return CacheFuture::pending(async move {
+                let values = values.await?.into_iter();
+                Ok(values.map(|value| Ok(value.into())).collect())
+            });
+        }
+        let keys: Vec<Box<str>> = keys.iter().map(|key| (*key).into()).collect();
+        CacheFuture::pending(async move {
+            let time = TimeLeft::of(context);
+            let mut answers = Vec::with_capacity(keys.len());
+            for key in keys {
+                answers.push(self.look_up(time.context(), &key, look_for).await);
+            }
+            Ok(answers)
+        })
+    }
+
+    /// [`claim`](CacheBackend::claim) for each of the keys, in their order and each with an answer of its
+    /// own. The default asks for one after the other.
+    fn claim_many(
+        &self,
+        context: CallContext,
+        claims: Vec<ClaimRequest>,
+    ) -> CacheFuture<'_, Vec<Result<Claim>>> {
+        CacheFuture::pending(async move {
+            let time = TimeLeft::of(context);
+            let mut answers = Vec::with_capacity(claims.len());
+            for ClaimRequest { key, token, over } in claims {
+                answers.push(self.claim(time.context(), &key, token, over).await);
+            }
+            Ok(answers)
+        })
+    }
+
+    /// [`publish`](CacheBackend::publish) for each of the keys, in their order and each with an answer of
+    /// its own. The default asks for one after the other.
+    fn publish_many(
+        &self,
+        context: CallContext,
+        publications: Vec<Publication>,
+    ) -> CacheFuture<'_, Vec<Result<bool>>> {
+        CacheFuture::pending(async move {
+            let time = TimeLeft::of(context);
+            let mut answers = Vec::with_capacity(publications.len());
+            for Publication {
+                key,
+                token,
+                value,
+                keeping,
+            } in publications
+            {
+                let published = self.publish(time.context(), &key, token, value, keeping);
+                answers.push(published.await);
+            }
+            Ok(answers)
+        })
+    }
+
     /// Answers if the backend is able to serve.
     fn ping(&self, context: CallContext) -> CacheFuture<'_, ()>;
 
@@ -371,11 +442,55 @@ impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
         (**self).release(context, key, token, back_off_millis)
     }
 
+    fn look_up_many<'a>(
+        &'a self,
+        context: CallContext,
+        keys: &[&str],
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
+        (**self).look_up_many(context, keys, look_for)
+    }
+
+    fn claim_many(
+        &self,
+        context: CallContext,
+        claims: Vec<ClaimRequest>,
+    ) -> CacheFuture<'_, Vec<Result<Claim>>> {
+        (**self).claim_many(context, claims)
+    }
+
+    fn publish_many(
+        &self,
+        context: CallContext,
+        publications: Vec<Publication>,
+    ) -> CacheFuture<'_, Vec<Result<bool>>> {
+        (**self).publish_many(context, publications)
+    }
+
     fn ping(&self, context: CallContext) -> CacheFuture<'_, ()> {
         (**self).ping(context)
     }
 
     fn close(&self, context: CallContext) -> CacheFuture<'_, ()> {
         (**self).close(context)
+    }
+}
+
+/// What is left of the time of a call that makes several.
+struct TimeLeft {
+    timeout: Duration,
+    began: Instant,
+}
+
+impl TimeLeft {
+    fn of(context: CallContext) -> Self {
+        Self {
+            timeout: context.timeout(),
+            began: Instant::now(),
+        }
+    }
+
+    fn context(&self) -> CallContext {
+        CallContext::new(self.timeout.saturating_sub(self.began.elapsed()))
     }
 }

@@ -4,8 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::num::NonZeroU64;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -104,6 +104,16 @@ pub enum Lookup {
     },
 }
 
+/// A live value, or nothing.
+impl From<Option<Value>> for Lookup {
+    fn from(value: Option<Value>) -> Self {
+        match value {
+            Some(value) => Self::Fresh { value, age: None },
+            None => Self::Missing { held: None },
+        }
+    }
+}
+
 /// What is known about the age of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Age {
@@ -131,6 +141,32 @@ pub enum ClaimOver {
     Live,
     /// Over this very value, which cannot be read and is removed; and over nothing.
     Unreadable(Bytes),
+}
+
+/// A claim that is made together with those of other keys, by
+/// [`CacheBackend::claim_many`](crate::CacheBackend::claim_many).
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    /// The key.
+    pub key: Arc<str>,
+    /// The token under which it is to be claimed.
+    pub token: LoadToken,
+    /// Over what.
+    pub over: ClaimOver,
+}
+
+/// What was loaded for a key and is stored together with others, by
+/// [`CacheBackend::publish_many`](crate::CacheBackend::publish_many).
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// The key.
+    pub key: Arc<str>,
+    /// The token under which it was claimed.
+    pub token: LoadToken,
+    /// The value.
+    pub value: Bytes,
+    /// How it is to be kept.
+    pub keeping: Keeping,
 }
 
 /// What became of a claim.

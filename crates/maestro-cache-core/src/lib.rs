@@ -31,7 +31,9 @@ pub use cache::{
     AddCommand, Cache, CacheBuilder, CompareAndSetCommand, IncrementCommand, SetCommand,
     SetManyCommand, Write, WriteCommand, WriteFuture,
 };
-pub use claim::{Age, Claim, ClaimOver, Held, Keeping, LoadToken, LookFor, Lookup};
+pub use claim::{
+    Age, Claim, ClaimOver, ClaimRequest, Held, Keeping, LoadToken, LookFor, Lookup, Publication,
+};
 pub use codec::{Codec, UnknownCodec};
 pub use context::CallContext;
 pub use error::{Error, ErrorKind, Outcome};

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use maestro_cache_core::{
-    CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, Error, ErrorKind, Expiry, Flights,
-    Keeping, LoadToken, LookFor, Lookup, Pattern, Result, SetWhen, TimeToLive, Value,
+    CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, ClaimRequest, Error, ErrorKind,
+    Expiry, Flights, Keeping, LoadToken, LookFor, Lookup, Pattern, Publication, Result, SetWhen,
+    TimeToLive, Value,
 };
 
 use crate::RedisCacheBuilder;
@@ -501,6 +502,28 @@ impl CacheBackend for RedisCache {
         })
     }
 
+    fn look_up_many<'a>(
+        &'a self,
+        context: CallContext,
+        keys: &[&str],
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
+        if look_for == LookFor::Fresh {
+            let values = self.get_many(context, keys);
+            return CacheFuture::pending(async move {
+                let values = values.await?.into_iter();
+                Ok(values.map(|value| Ok(value.into())).collect())
+            });
+        }
+        if let Err(error) = self.check(keys.iter().map(|key| key.len())) {
+            return error.into();
+        }
+        let keys: Vec<Box<str>> = keys.iter().map(|key| (*key).into()).collect();
+        self.within(context, move |deployment, deadline| async move {
+            Ok(deployment.look_up_each(deadline, &keys, look_for).await)
+        })
+    }
+
     fn claim<'a>(
         &'a self,
         context: CallContext,
@@ -508,17 +531,31 @@ impl CacheBackend for RedisCache {
         token: LoadToken,
         over: ClaimOver,
     ) -> CacheFuture<'a, Claim> {
-        let unreadable = match &over {
-            ClaimOver::Unreadable(bytes) => bytes.len(),
-            ClaimOver::Gap | ClaimOver::Live => 0,
-        };
-        match self.check([key.len(), unreadable]) {
+        match self.check([key.len(), scripts::unreadable(&over).len()]) {
             Ok(()) => {
-                let (slot, key) = (self.slot(key), Box::<str>::from(key));
+                let slot = self.slot(key);
+                let key = key.into();
+                let request = ClaimRequest { key, token, over };
                 self.within(context, move |deployment, deadline| async move {
-                    deployment.claim(slot, deadline, &key, token, over).await
+                    deployment.claim(slot, deadline, request).await
                 })
             }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn claim_many(
+        &self,
+        context: CallContext,
+        claims: Vec<ClaimRequest>,
+    ) -> CacheFuture<'_, Vec<Result<Claim>>> {
+        let lengths = claims
+            .iter()
+            .flat_map(|claim| [claim.key.len(), scripts::unreadable(&claim.over).len()]);
+        match self.check(lengths) {
+            Ok(()) => self.within(context, move |deployment, deadline| async move {
+                Ok(deployment.claim_each(deadline, &claims).await)
+            }),
             Err(error) => error.into(),
         }
     }
@@ -549,9 +586,36 @@ impl CacheBackend for RedisCache {
         // With its mark it must not be too long either.
         match self.check([key.len(), value.len().saturating_add(mark::LENGTH)]) {
             Ok(()) => {
-                let script = scripts::publish(key, token, &value, &keeping);
-                self.run(context, key, Intent::Write, script, Reply::yes)
+                let slot = self.slot(key);
+                let script = scripts::publish(&[Publication {
+                    key: key.into(),
+                    token,
+                    value,
+                    keeping,
+                }]);
+                self.within(context, move |deployment, deadline| async move {
+                    let reply = deployment.run(slot, deadline, Intent::Write, &script);
+                    let [reply] = reply.await?.parts()?;
+                    reply.yes()
+                })
             }
+            Err(error) => error.into(),
+        }
+    }
+
+    fn publish_many(
+        &self,
+        context: CallContext,
+        publications: Vec<Publication>,
+    ) -> CacheFuture<'_, Vec<Result<bool>>> {
+        let lengths = publications.iter().flat_map(|each| {
+            let value = each.value.len().saturating_add(mark::LENGTH);
+            [each.key.len(), value]
+        });
+        match self.check(lengths) {
+            Ok(()) => self.within(context, move |deployment, deadline| async move {
+                Ok(deployment.publish_each(deadline, &publications).await)
+            }),
             Err(error) => error.into(),
         }
     }

@@ -17,6 +17,7 @@ mod commands;
 mod connect;
 mod deployment;
 mod driver;
+mod each;
 mod found;
 mod in_flight;
 mod keys;

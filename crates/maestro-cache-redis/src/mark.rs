@@ -68,8 +68,8 @@ local function mark_in(text)
 end
 
 local function mark_of(key)
-  local tail = redis.pcall('GETRANGE', key, -31, -1)
-  if tail == MAGIC then return mark_in(redis.call('GETRANGE', key, -128, -1)) end
+  local tail = redis.pcall('GETRANGE', key, '-31', '-1')
+  if tail == MAGIC then return mark_in(redis.call('GETRANGE', key, '-128', '-1')) end
   if type(tail) == 'string' or string.find(tail.err, 'WRONGTYPE', 1, true) == 1 then return nil end
   return nil, tail
 end

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use maestro_cache_core::{
-    Claim, ClaimOver, ErrorKind, Expiry, LoadToken, LookFor, Lookup, Result, SetWhen, Value,
+    Claim, ClaimOver, ClaimRequest, ErrorKind, Expiry, LookFor, Lookup, Result, SetWhen, Value,
 };
 
 use crate::call::{Deadline, Intent};
@@ -67,8 +67,7 @@ impl Deployment {
         let glance = match (self, look_for) {
             (_, LookFor::Fresh) => match self.get_marked(slot, deadline, key).await? {
                 Some(value) if mark::is_on(value.bytes()) => None,
-                Some(value) => Some(Lookup::Fresh { value, age: None }),
-                None => Some(Lookup::Missing { held: None }),
+                value => Some(value.into()),
             },
             (Self::Server(server), LookFor::FreshOrStale) => {
                 let (left, value) = server.look(deadline, key).await?;
@@ -148,7 +147,7 @@ impl Deployment {
     }
 
     /// What is found under each of the keys.
-    async fn find_many(&self, deadline: Deadline, keys: &[&str]) -> Result<Vec<Reply>> {
+    pub(crate) async fn find_many(&self, deadline: Deadline, keys: &[&str]) -> Result<Vec<Reply>> {
         #[cfg(feature = "cluster")]
         if let Self::Cluster(cluster) = self {
             let calls = keys
@@ -193,20 +192,19 @@ impl Deployment {
         &self,
         slot: Slot,
         deadline: Deadline,
-        key: &str,
-        token: LoadToken,
-        over: ClaimOver,
+        request: ClaimRequest,
     ) -> Result<Claim> {
-        if matches!(over, ClaimOver::Gap) {
+        if matches!(request.over, ClaimOver::Gap) {
             // Mostly there is nothing, which is what the script would do then.
-            let claim = commands::claim(key, token).into();
+            let claim = commands::claim(&request.key, request.token).into();
             let reply = self.call(slot, deadline, Intent::Write, &claim).await?;
             if reply.was_set()? {
                 return Ok(Claim::Granted);
             }
         }
-        let claim = scripts::claim(key, token, &over);
+        let claim = scripts::claim(&[request]);
         let reply = Box::pin(self.run(slot, deadline, Intent::Write, &claim)).await?;
+        let [reply] = reply.parts()?;
         claimed(reply)
     }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use maestro_cache_core::{
-    Bytes, CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, Error, ErrorKind, Expiry,
-    Flights, Keeping, LoadToken, LookFor, Lookup, Outcome, Pattern, SetWhen, TimeToLive, Value,
+    Bytes, CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, ClaimRequest, Error,
+    ErrorKind, Expiry, Flights, Keeping, LoadToken, LookFor, Lookup, Outcome, Pattern, Publication,
+    Result, SetWhen, TimeToLive, Value,
 };
 use tokio::sync::watch;
 
@@ -396,6 +397,38 @@ impl CacheBackend for FaultyBackend {
         let key = key.to_owned();
         self.run(context, Kind::Write, move |inner| {
             inner.release(context, &key, token, back_off_millis)
+        })
+    }
+
+    fn look_up_many<'a>(
+        &'a self,
+        context: CallContext,
+        keys: &[&str],
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
+        let keys = owned(keys);
+        self.run(context, Kind::Read, move |inner| {
+            inner.look_up_many(context, &borrowed(&keys), look_for)
+        })
+    }
+
+    fn claim_many(
+        &self,
+        context: CallContext,
+        claims: Vec<ClaimRequest>,
+    ) -> CacheFuture<'_, Vec<Result<Claim>>> {
+        self.run(context, Kind::Write, move |inner| {
+            inner.claim_many(context, claims)
+        })
+    }
+
+    fn publish_many(
+        &self,
+        context: CallContext,
+        publications: Vec<Publication>,
+    ) -> CacheFuture<'_, Vec<Result<bool>>> {
+        self.run(context, Kind::Write, move |inner| {
+            inner.publish_many(context, publications)
         })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::batch::Crew;
+use super::crew::Crew;
 use crate::{CacheFuture, CallContext, Error, ErrorKind, Result};
 
 pub(super) struct Budget {
@@ -45,6 +45,18 @@ impl Budget {
             None => None,
         };
         self.take(began.elapsed());
+        if self.left.is_zero() {
+            return Err(late());
+        }
+        let future = ask(CallContext::new(self.left));
+        self.wait(future).await
+    }
+
+    /// Asks the backend, together with the others of its batch, within what is left.
+    pub(super) async fn spend_together<'a, T>(
+        &mut self,
+        ask: impl FnOnce(CallContext) -> CacheFuture<'a, T>,
+    ) -> Result<T> {
         if self.left.is_zero() {
             return Err(late());
         }

@@ -6,15 +6,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::batch::{Crew, Idle};
 use super::budget::Budget;
+use super::crew::{Crew, Idle};
 use super::flight::{Evidence, Flights};
 use super::lead::Departure;
 use super::led::Home;
 use super::policy::LoadPolicy;
 use crate::cache::Cache;
 use crate::key::with_stored;
-use crate::{CacheBackend, Codec, Error, Expiry, Held, Lookup, Result, Value};
+use crate::{
+    CacheBackend, CacheFuture, Claim, ClaimOver, ClaimRequest, Codec, Error, Expiry, Held, Keeping,
+    LoadToken, Lookup, Publication, Result, Value,
+};
 
 pub(super) struct Call<L> {
     pub(super) loader: L,
@@ -84,6 +87,48 @@ impl Terms {
             Lookup::Fresh { value, .. } => Ok(Lookup::Fresh { value, age: None }),
             found => Ok(found),
         }
+    }
+
+    pub(super) async fn claim(
+        &self,
+        budget: &mut Budget,
+        token: LoadToken,
+        over: ClaimOver,
+    ) -> Result<Claim> {
+        let key = &self.home.key;
+        let Some(crew) = &self.crew else {
+            let ask = |context| self.backend().claim(context, key, token, over);
+            return budget.spend(ask).await;
+        };
+        let request = ClaimRequest {
+            key: Arc::clone(key),
+            token,
+            over,
+        };
+        let ask = |context| CacheFuture::pending(crew.claims.ask(context, request));
+        budget.spend_together(ask).await
+    }
+
+    pub(super) async fn publish(
+        &self,
+        budget: &mut Budget,
+        token: LoadToken,
+        value: Bytes,
+        keeping: Keeping,
+    ) -> Result<bool> {
+        let key = &self.home.key;
+        let Some(crew) = &self.crew else {
+            let ask = |context| self.backend().publish(context, key, token, value, keeping);
+            return budget.spend(ask).await;
+        };
+        let publication = Publication {
+            key: Arc::clone(key),
+            token,
+            value,
+            keeping,
+        };
+        let ask = |context| CacheFuture::pending(crew.publications.ask(context, publication));
+        budget.spend_together(ask).await
     }
 
     pub(super) fn decode<T: DeserializeOwned>(&self, bytes: &Bytes) -> Option<T> {
@@ -181,7 +226,7 @@ impl Sight {
         matches!(self.held, Some(Some(Held::BackingOff)))
     }
 
-    pub(super) fn evidence(&self, doubted: Option<crate::LoadToken>) -> Evidence {
+    pub(super) fn evidence(&self, doubted: Option<LoadToken>) -> Evidence {
         match self.held {
             None => Evidence::None,
             Some(held) => Evidence::Seen {

@@ -153,11 +153,7 @@ impl Lead {
         let mut waits_since = None;
         let mut pause = FIRST_PAUSE;
         loop {
-            let ask = |context| {
-                let over = over.clone();
-                terms.backend().claim(context, &terms.home.key, token, over)
-            };
-            let found = match budget.spend(ask).await {
+            let found = match terms.claim(budget, token, over.clone()).await {
                 Ok(Claim::Granted) => return Claimed::Under(token),
                 Ok(Claim::Refused(found)) => found,
                 Err(error) => {
@@ -331,18 +327,14 @@ impl Lead {
                 return;
             }
         };
-        let home = &self.terms.home;
-        let ask = |context| {
-            home.backend
-                .publish(context, &home.key, token, value, keeping)
-        };
-        match self.budget.spend(ask).await {
+        let publish = self.terms.publish(&mut self.budget, token, value, keeping);
+        match publish.await {
             Ok(true) => {}
             Ok(false) => self.terms.flights().counts().note_not_kept(),
             Err(error) => {
                 self.terms.note("stored it", &error);
                 // Nothing is left to be claimed if it was stored all the same.
-                home.let_go(token);
+                self.terms.home.let_go(token);
             }
         }
     }

@@ -11,6 +11,7 @@ mod budget;
 mod call;
 mod compute;
 mod counts;
+mod crew;
 mod error;
 mod flight;
 mod lead;

@@ -2,8 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use bytes::Bytes;
-use maestro_cache_core::{ClaimOver, Keeping, LoadToken};
+use maestro_cache_core::{ClaimOver, ClaimRequest, LoadToken, Publication};
 
 use super::{Script, ScriptCall, keyed, over_keys};
 use crate::mark::{self, CLAIM_LIFE_MILLIS};
@@ -22,49 +21,56 @@ end
 return found",
 );
 
-/// Claims a key, or answers what is there as [`LOOK_UP`] does.
+/// Claims keys. Each is answered by 1, or by what is there as [`LOOK_UP`] says it.
 static CLAIM: Script = Script::new(concat!(
     mark::lua_of_marks!(),
     mark::lua_of_lives!(),
     mark::lua_of_claims!(),
     mark::lua_of_stores!(),
-    r"local key, token, life, over = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
-local mark, refusal = mark_of(key)
-if refusal then return refusal end
-local left = redis.call('PTTL', key)
+    r"local life = ARGV[1]
 
-local function is_unreadable(from, to)
-  if over ~= 'unreadable' then return false end
-  local value = redis.pcall('GET', key)
-  return type(value) == 'string' and string.sub(value, from, to) == ARGV[5]
+local function done_or_refused(done)
+  if type(done) == 'table' and done.err then return done end
+  return 1
 end
 
-local place, stay = false, false
-if left == -2 then
-  place = true
-elseif not mark then
-  place = is_unreadable(1, -1)
-elseif is_placeholder(mark) then
-  place = holder(mark) == token or not is_claim(left, life)
-else
-  local is_live = live(key, mark)
-  place = is_live and is_unreadable(1, -129)
-  if not place and (over == 'live' or not is_live) then
-    stay = holder(mark) == token or not has_until(mark)
+local function claim(key, token, over, placeholder, unreadable)
+  local mark, refusal = mark_of(key)
+  if refusal then return refusal end
+  local left = redis.call('PTTL', key)
+
+  local function is_unreadable(from, to)
+    if over ~= 'unreadable' then return false end
+    local value = redis.pcall('GET', key)
+    return type(value) == 'string' and string.sub(value, from, to) == unreadable
   end
-end
 
-local done
-if place then
-  done = store(key, ARGV[4], life)
-elseif stay then
-  done = hold(key, digits(now() + life) .. token)
-else
+  local place, stay = false, false
+  if left == -2 then
+    place = true
+  elseif not mark then
+    place = is_unreadable(1, -1)
+  elseif is_placeholder(mark) then
+    place = holder(mark) == token or not is_claim(left, life)
+  else
+    local is_live = live(key, mark)
+    place = is_live and is_unreadable(1, -129)
+    if not place and (over == 'live' or not is_live) then
+      stay = holder(mark) == token or not has_until(mark)
+    end
+  end
+
+  if place then return done_or_refused(store(key, placeholder, life)) end
+  if stay then return done_or_refused(hold(key, digits(now() + life) .. token)) end
   local value = redis.pcall('GET', key)
   return {left, now(), value}
 end
-if type(done) == 'table' and done.err then return done end
-return 1"
+
+local answers = {}
+for i, key in ipairs(KEYS) do
+  answers[i] = claim(key, unpack(ARGV, 4 * i - 2, 4 * i + 1))
+end
+return answers"
 ));
 
 static RENEW: Script = Script::new(concat!(
@@ -85,25 +91,47 @@ if type(done) == 'table' then return done end
 return 1"
 ));
 
-/// What it holds is mostly the placeholder as it was claimed, and seeing that takes less than reading it.
+/// What a key holds is mostly the placeholder as it was claimed, and seeing that takes less than reading
+/// it.
 static PUBLISH: Script = Script::new(concat!(
     mark::lua_of_stores!(),
-    r"local key, token, life, value, placeholder, millis = KEYS[1], unpack(ARGV)
-local left = redis.call('PTTL', key)
-local is_held = left >= 0 and left <= tonumber(life)
-  and redis.pcall('GETRANGE', key, 0, 132) == placeholder
-if not is_held then
+    r"local life = ARGV[1]
+
+local function publish(i, key)
+  local value, millis = ARGV[4 * i], ARGV[4 * i + 1]
+  local set = store(key, value, millis ~= '' and millis)
+  return set.err and set or 1
+end
+
+local answers, others = {}, {}
+for i, key in ipairs(KEYS) do
+  local left = redis.call('PTTL', key)
+  if left >= 0 and left <= tonumber(life)
+    and redis.pcall('GETRANGE', key, '0', '132') == ARGV[4 * i - 1] then
+    answers[i] = publish(i, key)
+  else
+    others[#others + 1] = i
+  end
+end
+
+if #others > 0 then
 ",
     mark::lua_of_marks!(),
     mark::lua_of_lives!(),
     mark::lua_of_claims!(),
-    r"local mark, refusal = mark_of(key)
-  if refusal then return refusal end
-  if not holds(key, mark, token, life) then return 0 end
+    r"  for _, i in ipairs(others) do
+    local key, token = KEYS[i], ARGV[4 * i - 2]
+    local mark, refusal = mark_of(key)
+    if refusal then
+      answers[i] = refusal
+    elseif holds(key, mark, token, life) then
+      answers[i] = publish(i, key)
+    else
+      answers[i] = 0
+    end
+  end
 end
-local set = store(key, value, millis)
-if set.err then return set end
-return 1"
+return answers"
 ));
 
 static RELEASE: Script = Script::new(concat!(
@@ -138,18 +166,47 @@ fn by(key: &str, token: LoadToken, arguments: usize, size: usize) -> Command {
     command
 }
 
-pub(crate) fn claim(key: &str, token: LoadToken, over: &ClaimOver) -> ScriptCall {
-    let (word, unreadable) = match over {
-        ClaimOver::Gap => ("gap", None),
-        ClaimOver::Live => ("live", None),
-        ClaimOver::Unreadable(bytes) => ("unreadable", Some(bytes)),
-    };
-    let placeholder = mark::placeholder(token);
-    let size = placeholder.len() + unreadable.map_or(0, Bytes::len) + 16;
-    let mut arguments = by(key, token, 3, size);
-    arguments.arg(word).arg(placeholder);
-    if let Some(bytes) = unreadable {
-        arguments.arg(bytes);
+/// Keys, and after how long a claim ends.
+fn over_claimable<'a>(
+    keys: impl ExactSizeIterator<Item = &'a str>,
+    arguments: usize,
+    size: usize,
+) -> Command {
+    let count = keys.len();
+    let mut command = Command::arguments((1 + arguments) * count + 2, size + 8);
+    command.count(count);
+    for key in keys {
+        command.arg(key);
+    }
+    command.number(CLAIM_LIFE_MILLIS);
+    command
+}
+
+/// What a claim adds to a command, its key and what cannot be read aside.
+const CLAIM_SIZE: usize = 4 + mark::LENGTH + 40 + 16;
+
+/// What is to be replaced if it is there still; nothing if nothing is.
+pub(crate) fn unreadable(over: &ClaimOver) -> &[u8] {
+    match over {
+        ClaimOver::Unreadable(bytes) => bytes,
+        ClaimOver::Gap | ClaimOver::Live => &[],
+    }
+}
+
+/// Claims each of the keys: an answer for each of them.
+pub(crate) fn claim(claims: &[ClaimRequest]) -> ScriptCall {
+    let size = |claim: &ClaimRequest| claim.key.len() + unreadable(&claim.over).len() + CLAIM_SIZE;
+    let keys = claims.iter().map(|claim| &*claim.key);
+    let mut arguments = over_claimable(keys, 4, claims.iter().map(size).sum());
+    for claim in claims {
+        let word = match claim.over {
+            ClaimOver::Gap => "gap",
+            ClaimOver::Live => "live",
+            ClaimOver::Unreadable(_) => "unreadable",
+        };
+        arguments.arg(mark::holder(claim.token)).arg(word);
+        arguments.arg(mark::placeholder(claim.token));
+        arguments.arg(unreadable(&claim.over));
     }
     CLAIM.call(arguments)
 }
@@ -158,13 +215,19 @@ pub(crate) fn renew(key: &str, token: LoadToken) -> ScriptCall {
     RENEW.call(by(key, token, 0, 0))
 }
 
-pub(crate) fn publish(key: &str, token: LoadToken, value: &Bytes, keeping: &Keeping) -> ScriptCall {
-    let (value, millis) = mark::marked(value, keeping);
-    let placeholder = mark::placeholder(token);
-    let mut arguments = by(key, token, 3, value.len() + placeholder.len() + 20);
-    arguments.arg(value).arg(placeholder);
-    if let Some(millis) = millis {
-        arguments.number(millis);
+/// Stores what was loaded for each of the keys: an answer for each of them.
+pub(crate) fn publish(publications: &[Publication]) -> ScriptCall {
+    let size = |each: &Publication| each.key.len() + each.value.len() + mark::LENGTH + CLAIM_SIZE;
+    let keys = publications.iter().map(|each| &*each.key);
+    let mut arguments = over_claimable(keys, 4, publications.iter().map(size).sum());
+    for each in publications {
+        let (value, millis) = mark::marked(&each.value, &each.keeping);
+        arguments.arg(mark::holder(each.token));
+        arguments.arg(mark::placeholder(each.token)).arg(value);
+        match millis {
+            Some(millis) => arguments.number(millis),
+            None => arguments.arg(""),
+        };
     }
     PUBLISH.call(arguments)
 }

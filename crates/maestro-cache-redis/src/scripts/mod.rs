@@ -10,7 +10,7 @@ mod digest;
 mod increment;
 mod live;
 
-pub(crate) use claims::{claim, look_up, publish, release, renew};
+pub(crate) use claims::{claim, look_up, publish, release, renew, unreadable};
 pub(crate) use increment::{Increment, increment};
 pub(crate) use live::{MOST_KEYS, add, compare_and_set, exists, remove, set_expiry, take, ttl};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use maestro_cache_core::{
-    Bytes, CacheBackend, CallContext, Claim, ClaimOver, ErrorKind, Expiry, Held, Keeping,
-    LoadToken, LookFor, Lookup, Outcome, Pattern, SetWhen, TimeToLive,
+    Bytes, CacheBackend, CallContext, Claim, ClaimOver, ClaimRequest, ErrorKind, Expiry, Held,
+    Keeping, LoadToken, LookFor, Lookup, Outcome, Pattern, Publication, SetWhen, TimeToLive,
 };
 use maestro_cache_redis::RedisCache;
 use maestro_cache_testkit::{RedisCluster, RedisServer};
@@ -601,6 +601,75 @@ async fn another_type_is_no_value_and_is_left_alone() {
     }
 }
 
+fn claim_of(key: &str, token: LoadToken) -> ClaimRequest {
+    ClaimRequest {
+        key: key.into(),
+        token,
+        over: ClaimOver::Gap,
+    }
+}
+
+fn publication_of(key: &str, token: LoadToken) -> Publication {
+    Publication {
+        key: key.into(),
+        token,
+        value: "5".into(),
+        keeping: keeping(),
+    }
+}
+
+#[tokio::test]
+async fn each_of_many_keys_has_an_error_of_its_own() {
+    let server = RedisServer::start();
+    let cache = Bench::on(&server).cache;
+    assert!(!server.ask(&["RPUSH", "list", "1"]).is_error());
+    let token = LoadToken::new();
+    let keys = ["before", "list", "behind"];
+    let found = cache.look_up_many(context(), &keys, LookFor::FreshOrStale);
+    let kinds: Vec<_> = found.await.unwrap().into_iter().map(kind).collect();
+    assert_eq!(kinds, [None, Some(ErrorKind::WrongType), None]);
+    let claims = keys.map(|key| claim_of(key, token)).to_vec();
+    let claimed = cache.claim_many(context(), claims);
+    let kinds: Vec<_> = claimed.await.unwrap().into_iter().map(kind).collect();
+    assert_eq!(kinds, [None, Some(ErrorKind::WrongType), None]);
+    let publications = keys.map(|key| publication_of(key, token)).to_vec();
+    let published = cache.publish_many(context(), publications).await.unwrap();
+    let published: Vec<_> = published.into_iter().map(Result::unwrap).collect();
+    assert_eq!(published, [true, false, true]);
+}
+
+fn kind<T>(answer: maestro_cache_core::Result<T>) -> Option<ErrorKind> {
+    answer.err().map(|error| error.kind())
+}
+
+/// In parts, so that the server serves others in between.
+#[tokio::test]
+async fn many_keys_take_one_call_of_a_script_for_64_of_them() {
+    let server = RedisServer::start();
+    let cache = Bench::on(&server).cache;
+    let keys: Vec<String> = (0..640).map(|number| number.to_string()).collect();
+    let tokens: Vec<_> = keys.iter().map(|_| LoadToken::new()).collect();
+    let each = || keys.iter().zip(&tokens);
+    let claims = || each().map(|(key, token)| claim_of(key, *token)).collect();
+    let is_granted = |claim| matches!(claim, Ok(Claim::Granted));
+    let claimed = cache.claim_many(context(), claims()).await.unwrap();
+    assert!(claimed.into_iter().all(is_granted));
+    assert_eq!((calls(&server, "set"), calls(&server, "evalsha")), (640, 0));
+    let claimed = cache.claim_many(context(), claims()).await.unwrap();
+    assert!(claimed.into_iter().all(is_granted), "by the same tokens");
+    assert_eq!(calls(&server, "evalsha"), 10);
+    let publications = each().map(|(key, token)| publication_of(key, *token));
+    let published = cache.publish_many(context(), publications.collect());
+    assert!(
+        published
+            .await
+            .unwrap()
+            .into_iter()
+            .all(|kept| kept.unwrap())
+    );
+    assert_eq!(calls(&server, "evalsha"), 20);
+}
+
 /// Plain values, loaded ones, stale ones, claims, lists and gaps, each several times in one batch.
 async fn batches_see_live_values_only(bench: &Bench<'_>, plain: &str) {
     let mut keys = Vec::new();
@@ -1072,6 +1141,7 @@ async fn where_nothing_can_be_written_a_claim_is_an_error_that_changed_nothing()
         assert_eq!(error.kind(), ErrorKind::OutOfMemory);
         assert_eq!(error.outcome(), Outcome::NotApplied);
     }
+    all_fail_with(ErrorKind::OutOfMemory, &bench.cache).await;
     let sum = bench.increment("key", 1, HOUR).await;
     assert_eq!(sum, Err(ErrorKind::OutOfMemory));
     assert_eq!(bench.get("key").await.unwrap(), "5");
@@ -1085,9 +1155,58 @@ async fn where_nothing_can_be_written_a_claim_is_an_error_that_changed_nothing()
         assert_eq!(error.kind(), ErrorKind::NotWritable);
         assert_eq!(error.outcome(), Outcome::NotApplied);
     }
+    all_fail_with(ErrorKind::NotWritable, &bench.cache).await;
     let delete = bench.cache.delete(context(), &["key"]).await;
     assert_eq!(delete.unwrap_err().kind(), ErrorKind::NotWritable);
     assert_eq!(bench.get("key").await.unwrap(), "5");
     assert!(bench.cache.exists(context(), "key").await.unwrap());
     assert!(matches!(bench.ttl("key").await, TimeToLive::Left(_)));
+}
+
+/// Many claims and publications at once, each with that error, which changed nothing.
+async fn all_fail_with(expected: ErrorKind, cache: &RedisCache) {
+    let token = LoadToken::new();
+    let keys = ["none", "none either", "key"];
+    let claims = keys.map(|key| claim_of(key, token));
+    let live = ClaimRequest {
+        over: ClaimOver::Live,
+        ..claim_of("key", token)
+    };
+    let claims = claims.into_iter().take(2).chain([live]).collect();
+    let claimed = cache.claim_many(context(), claims).await.unwrap();
+    let publications = keys.map(|key| publication_of(key, token)).to_vec();
+    let published = cache.publish_many(context(), publications).await.unwrap();
+    let errors = claimed.into_iter().map(Result::err);
+    let errors: Vec<_> = errors
+        .chain(published.into_iter().map(Result::err))
+        .flatten()
+        .map(|error| (error.kind(), error.outcome()))
+        .collect();
+    let claims = [(expected, Outcome::NotApplied); 3];
+    // What holds no claim is not published, which takes no right to write to find out.
+    assert_eq!(errors, claims, "{errors:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_an_error_for_each_of_many_keys() {
+    let server = RedisServer::start();
+    let cache = Bench::on(&server).cache;
+    server.stop();
+    let context = CallContext::new(Duration::from_millis(500));
+    let keys: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    let token = LoadToken::new();
+    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let found = cache.look_up_many(context, &names, LookFor::FreshOrStale);
+    let found: Vec<_> = found.await.unwrap().into_iter().map(kind).collect();
+    let claims = names.iter().map(|key| claim_of(key, token)).collect();
+    let claimed = cache.claim_many(context, claims).await.unwrap();
+    let claimed: Vec<_> = claimed.into_iter().map(kind).collect();
+    let publications = names.iter().map(|key| publication_of(key, token));
+    let published = cache.publish_many(context, publications.collect());
+    let published: Vec<_> = published.await.unwrap().into_iter().map(kind).collect();
+    for errors in [found, claimed, published] {
+        assert_eq!(errors.len(), keys.len());
+        let expected = [Some(ErrorKind::Unavailable), Some(ErrorKind::Timeout)];
+        assert!(errors.iter().all(|it| expected.contains(it)), "{errors:?}");
+    }
 }

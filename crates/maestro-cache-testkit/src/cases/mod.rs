@@ -10,6 +10,7 @@ pub mod batches;
 pub mod bytes;
 pub mod cancellation;
 pub mod claims;
+pub mod claims_of_many;
 pub mod clear;
 pub mod close;
 pub mod codecs;
@@ -265,6 +266,14 @@ macro_rules! __for_each_case {
                 a_live_value_may_be_claimed_early
                 a_value_that_cannot_be_read_is_claimed_as_it_was_seen
                 what_is_published_for_good_is_never_stale
+            }
+            claims_of_many {
+                many_keys_are_looked_up_as_each_alone
+                many_keys_are_claimed_as_each_alone
+                a_key_that_is_claimed_twice_in_one_call_is_claimed_once
+                what_is_published_together_is_kept_where_its_claim_holds
+                thousands_of_keys_are_claimed_and_published_at_once
+                after_close_calls_about_many_keys_are_closed
             }
             loads {
                 what_is_missing_is_loaded_once_and_kept

@@ -1,0 +1,233 @@
+//! Calls about many keys, each of which has an answer of its own.
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream;
+use maestro_cache_core::{Claim, ClaimOver, ClaimRequest, LookFor, Lookup, Publication, Result};
+
+use crate::call::{Deadline, Intent};
+use crate::commands;
+use crate::deployment::{Deployment, Slot};
+use crate::found::{Found, claimed, looked_for};
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::resp::Pipeline;
+use crate::scripts::{self, MOST_KEYS, ScriptCall};
+
+/// So many keys go in one call of a script, unless they take more than so many bytes. A server does
+/// nothing else until it is through with them, which takes it less than a millisecond.
+const MOST_OF_A_PART: usize = 64;
+const MOST_BYTES_OF_A_PART: usize = 128 << 10;
+
+/// So many keys are under way at once, so that there is room for others.
+const AT_ONCE: usize = 512;
+
+/// What is asked about one key.
+trait Question {
+    fn key(&self) -> &str;
+
+    fn size(&self) -> usize;
+}
+
+impl Question for ClaimRequest {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn size(&self) -> usize {
+        scripts::unreadable(&self.over).len()
+    }
+}
+
+impl Question for Publication {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn size(&self) -> usize {
+        self.value.len()
+    }
+}
+
+impl Deployment {
+    pub(crate) async fn look_up_each(
+        &self,
+        deadline: Deadline,
+        keys: &[Box<str>],
+        look_for: LookFor,
+    ) -> Vec<Result<Lookup>> {
+        let parts = keys.chunks(MOST_KEYS).map(|part| async move {
+            let keys: Vec<&str> = part.iter().map(|key| &**key).collect();
+            let answer = |reply| Ok(looked_for(look_for, Found::read(reply)?.into_lookup()));
+            answers(part.len(), self.find_many(deadline, &keys).await, answer)
+        });
+        join_all(parts).await.into_iter().flatten().collect()
+    }
+
+    pub(crate) async fn claim_each(
+        &self,
+        deadline: Deadline,
+        claims: &[ClaimRequest],
+    ) -> Vec<Result<Claim>> {
+        let (gaps, others): (Vec<_>, Vec<_>) = (0..)
+            .zip(claims.iter().cloned())
+            .partition(|(_, claim)| matches!(claim.over, ClaimOver::Gap));
+        let (places, gaps): (Vec<usize>, Vec<_>) = gaps.into_iter().unzip();
+        // Mostly there is nothing, which is what the script would do then, and it takes longer.
+        let claim = |part| self.claim_gaps(deadline, part);
+        let were_set = self.for_each(&gaps, claim, Reply::was_set).await;
+        let mut answers = Vec::with_capacity(claims.len());
+        let mut left = others;
+        for ((place, gap), was_set) in places.into_iter().zip(gaps).zip(were_set) {
+            match was_set {
+                Ok(false) => left.push((place, gap)),
+                Ok(true) => answers.push((place, Ok(Claim::Granted))),
+                Err(error) => answers.push((place, Err(error))),
+            }
+        }
+        let (places, left): (Vec<usize>, Vec<_>) = left.into_iter().unzip();
+        let claim = |part| self.run_over(deadline, part, scripts::claim);
+        answers.extend(
+            places
+                .into_iter()
+                .zip(self.for_each(&left, claim, claimed).await),
+        );
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    pub(crate) async fn publish_each(
+        &self,
+        deadline: Deadline,
+        publications: &[Publication],
+    ) -> Vec<Result<bool>> {
+        let publish = |part| self.run_over(deadline, part, scripts::publish);
+        self.for_each(publications, publish, Reply::yes).await
+    }
+
+    /// Asks about the keys in parts, and answers for each of them. On a cluster the keys of a part would
+    /// have to be of one slot, so each is a part of its own.
+    async fn for_each<'a, Q: Question, A, F>(
+        &self,
+        questions: &'a [Q],
+        ask: impl Fn(&'a [Q]) -> F,
+        answer: fn(Reply) -> Result<A>,
+    ) -> Vec<Result<A>>
+    where
+        F: Future<Output = Result<Vec<Reply>>>,
+    {
+        let most = match self {
+            Self::Server(_) => MOST_OF_A_PART,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => 1,
+        };
+        let asked = parts(questions, most).map(|part| {
+            let replies = ask(part);
+            async move { answers(part.len(), replies.await, answer) }
+        });
+        let asked: Vec<_> = asked.collect();
+        let all = stream::iter(asked).buffered(AT_ONCE / most);
+        all.flat_map(stream::iter).collect().await
+    }
+
+    /// Calls a script that answers for each of its keys.
+    async fn run_over<Q: Question>(
+        &self,
+        deadline: Deadline,
+        part: &[Q],
+        script: fn(&[Q]) -> ScriptCall,
+    ) -> Result<Vec<Reply>> {
+        let script = script(part);
+        let reply = self.run(self.slot_of(part), deadline, Intent::Write, &script);
+        reply.await?.many_of(part.len())
+    }
+
+    /// Claims those of the keys that hold nothing.
+    async fn claim_gaps(&self, deadline: Deadline, part: &[ClaimRequest]) -> Result<Vec<Reply>> {
+        let claim = |claim: &ClaimRequest| commands::claim(&claim.key, claim.token);
+        let request = match part {
+            [only] => Request::from(claim(only)),
+            _ => {
+                let mut pipeline = Pipeline::new();
+                for each in part {
+                    pipeline.add(claim(each));
+                }
+                pipeline.into()
+            }
+        };
+        let slot = self.slot_of(part);
+        let reply = self.call(slot, deadline, Intent::Write, &request).await?;
+        match part {
+            [_] => Ok(vec![reply]),
+            _ => reply.many_of(part.len()),
+        }
+    }
+
+    fn slot_of<Q: Question>(&self, part: &[Q]) -> Slot {
+        let key = part.first().map_or("", Q::key);
+        self.slot(key.as_bytes())
+    }
+}
+
+/// As large as they may be, and of one question at least.
+fn parts<Q: Question>(mut questions: &[Q], most: usize) -> impl Iterator<Item = &[Q]> {
+    std::iter::from_fn(move || {
+        let mut size = 0;
+        let count = questions.iter().take(most).take_while(|question| {
+            let is_first = size == 0;
+            size += question.size() + 1;
+            is_first || size <= MOST_BYTES_OF_A_PART
+        });
+        let (part, rest) = questions.split_at_checked(count.count())?;
+        questions = rest;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+/// What went wrong with a part, did so for each key of it.
+fn answers<A>(
+    count: usize,
+    replies: Result<Vec<Reply>>,
+    answer: impl Fn(Reply) -> Result<A>,
+) -> Vec<Result<A>> {
+    match replies {
+        Ok(replies) => replies.into_iter().map(answer).collect(),
+        Err(error) => (0..count).map(|_| Err(error.clone())).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use maestro_cache_core::{Expiry, Keeping, LoadToken};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn publication(number: usize, size: usize) -> Publication {
+        Publication {
+            key: number.to_string().into(),
+            token: LoadToken::new(),
+            value: vec![0; size].into(),
+            keeping: Keeping::plain(Expiry::Never),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parts_are_neither_empty_nor_too_large_and_nothing_is_lost(
+            sizes in prop::collection::vec(0..100_000_usize, 0..200),
+            most in 1..70_usize,
+        ) {
+            let all: Vec<_> = (0..).zip(&sizes).map(|(at, size)| publication(at, *size)).collect();
+            let mut keys = Vec::new();
+            for part in parts(&all, most) {
+                prop_assert!((1..=most).contains(&part.len()));
+                let size: usize = part.iter().map(Question::size).sum();
+                prop_assert!(part.len() == 1 || size <= MOST_BYTES_OF_A_PART);
+                keys.extend(part.iter().map(|each| each.key.to_string()));
+            }
+            let expected: Vec<_> = (0..sizes.len()).map(|at| at.to_string()).collect();
+            prop_assert_eq!(keys, expected);
+        }
+    }
+}
