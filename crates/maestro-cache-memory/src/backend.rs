@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use maestro_cache_core::{
-    CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, Error, ErrorKind, Expiry, Flights,
-    Keeping, LoadToken, LookFor, Lookup, Outcome, Pattern, Result, SetWhen, TimeToLive, Value,
+    CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, ClaimRequest, Error, ErrorKind,
+    Expiry, Flights, Keeping, LoadToken, LookFor, Lookup, Outcome, Pattern, Publication, Result,
+    SetWhen, TimeToLive, Value,
 };
 
 use crate::InMemoryCacheBuilder;
@@ -302,7 +303,7 @@ impl CacheBackend for InMemoryCache {
         token: LoadToken,
         over: ClaimOver,
     ) -> CacheFuture<'a, Claim> {
-        self.write(|store| store.change(key, |found| Ok(claims::claim(found, token, over))))
+        self.write(|store| claim(store, key, token, over))
     }
 
     fn renew<'a>(&'a self, _: CallContext, key: &str, token: LoadToken) -> CacheFuture<'a, bool> {
@@ -321,12 +322,7 @@ impl CacheBackend for InMemoryCache {
         value: Bytes,
         keeping: Keeping,
     ) -> CacheFuture<'a, bool> {
-        self.write(|store| {
-            let mut value = Some(Value::remembering(value));
-            store.change(key, |found| {
-                Ok(claims::publish(&found, token, &mut value, keeping))
-            })
-        })
+        self.write(|store| publish(store, key, token, value, keeping))
     }
 
     fn release<'a>(
@@ -343,6 +339,44 @@ impl CacheBackend for InMemoryCache {
         })
     }
 
+    fn look_up_many<'a>(
+        &'a self,
+        _: CallContext,
+        keys: &[&str],
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
+        self.read(|store| {
+            let found = keys.iter().map(|key| Ok(store.look_up(key, look_for)));
+            found.collect()
+        })
+    }
+
+    fn claim_many(
+        &self,
+        _: CallContext,
+        requests: Vec<ClaimRequest>,
+    ) -> CacheFuture<'_, Vec<Result<Claim>>> {
+        self.write(|store| {
+            let claimed = requests
+                .into_iter()
+                .map(|request| claim(store, &request.key, request.token, request.over));
+            Ok(claimed.collect())
+        })
+    }
+
+    fn publish_many(
+        &self,
+        _: CallContext,
+        publications: Vec<Publication>,
+    ) -> CacheFuture<'_, Vec<Result<bool>>> {
+        self.write(|store| {
+            let published = publications
+                .into_iter()
+                .map(|each| publish(store, &each.key, each.token, each.value, each.keeping));
+            Ok(published.collect())
+        })
+    }
+
     fn ping(&self, _: CallContext) -> CacheFuture<'_, ()> {
         self.read(|_| ())
     }
@@ -351,6 +385,23 @@ impl CacheBackend for InMemoryCache {
         self.store.close();
         CacheFuture::ready(Ok(()))
     }
+}
+
+fn claim(store: &Store, key: &str, token: LoadToken, over: ClaimOver) -> Result<Claim> {
+    store.change(key, |found| Ok(claims::claim(found, token, over)))
+}
+
+fn publish(
+    store: &Store,
+    key: &str,
+    token: LoadToken,
+    value: Bytes,
+    keeping: Keeping,
+) -> Result<bool> {
+    let mut value = Some(Value::remembering(value));
+    store.change(key, |found| {
+        Ok(claims::publish(&found, token, &mut value, keeping))
+    })
 }
 
 fn set(store: &Store, key: &str, value: Bytes, expiry: Expiry, when: SetWhen) -> Result<bool> {

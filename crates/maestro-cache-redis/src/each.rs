@@ -23,7 +23,7 @@ const MOST_BYTES_OF_A_PART: usize = 128 << 10;
 const AT_ONCE: usize = 512;
 
 /// What is asked about one key.
-trait Question {
+trait Question: Sync {
     fn key(&self) -> &str;
 
     fn size(&self) -> usize;
@@ -107,14 +107,14 @@ impl Deployment {
 
     /// Asks about the keys in parts, and answers for each of them. On a cluster the keys of a part would
     /// have to be of one slot, so each is a part of its own.
-    async fn for_each<'a, Q: Question, A, F>(
+    async fn for_each<'a, Q: Question, A: Send, F>(
         &self,
         questions: &'a [Q],
-        ask: impl Fn(&'a [Q]) -> F,
+        ask: impl Fn(&'a [Q]) -> F + Send,
         answer: fn(Reply) -> Result<A>,
     ) -> Vec<Result<A>>
     where
-        F: Future<Output = Result<Vec<Reply>>>,
+        F: Future<Output = Result<Vec<Reply>>> + Send,
     {
         let most = match self {
             Self::Server(_) => MOST_OF_A_PART,

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use maestro_cache_core::{
-    Bytes, CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, Error, Expiry, Flights,
-    Keeping, LoadToken, LookFor, Lookup, Pattern, Result, SetWhen, TimeToLive, Value,
+    Bytes, CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, ClaimRequest, Error, Expiry,
+    Flights, Keeping, LoadToken, LookFor, Lookup, Pattern, Publication, Result, SetWhen,
+    TimeToLive, Value,
 };
 
 use crate::{Fixture, Model};
@@ -281,6 +282,44 @@ impl CacheBackend for ModelBackend {
         back_off_millis: Option<NonZeroU64>,
     ) -> CacheFuture<'a, bool> {
         self.call(|model| Ok(model.release(key, token, back_off_millis)))
+    }
+
+    fn look_up_many<'a>(
+        &'a self,
+        _: CallContext,
+        keys: &[&str],
+        look_for: LookFor,
+    ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
+        self.call(|model| {
+            let found = keys.iter().map(|key| Ok(model.look_up(key, look_for)));
+            Ok(found.collect())
+        })
+    }
+
+    fn claim_many(
+        &self,
+        _: CallContext,
+        claims: Vec<ClaimRequest>,
+    ) -> CacheFuture<'_, Vec<Result<Claim>>> {
+        self.call(|model| {
+            let claimed = claims
+                .into_iter()
+                .map(|each| Ok(model.claim(&each.key, each.token, each.over)));
+            Ok(claimed.collect())
+        })
+    }
+
+    fn publish_many(
+        &self,
+        _: CallContext,
+        publications: Vec<Publication>,
+    ) -> CacheFuture<'_, Vec<Result<bool>>> {
+        self.call(|model| {
+            let published = publications
+                .into_iter()
+                .map(|each| Ok(model.publish(&each.key, each.token, each.value, each.keeping)));
+            Ok(published.collect())
+        })
     }
 
     fn ping(&self, _: CallContext) -> CacheFuture<'_, ()> {

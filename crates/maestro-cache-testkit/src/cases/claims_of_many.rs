@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use maestro_cache_core::{
     Bytes, CacheBackend, CallContext, Claim, ClaimOver, ClaimRequest, Error, ErrorKind, Expiry,
-    Held, Keeping, LoadToken, LookFor, Lookup, Publication, Result,
+    Held, Keeping, LoadToken, LookFor, Lookup, Publication, Result, Value,
 };
 
 use crate::Subject;
@@ -321,7 +321,7 @@ pub async fn thousands_of_keys_are_claimed_and_published_at_once(subject: &Subje
     let stored: Vec<&str> = publications.iter().map(|each| &*each.key).collect();
     let found = keys.backend.get_many(context(), &stored).await.unwrap();
     for (publication, found) in publications.iter().zip(found) {
-        let found = found.map(|value| value.into_bytes());
+        let found = found.map(Value::into_bytes);
         assert!(found.as_ref() == Some(&publication.value));
     }
 }
