@@ -250,6 +250,10 @@ impl Shared {
     pub(crate) fn backend(&self) -> &Arc<dyn CacheBackend> {
         &self.backend
     }
+
+    pub(crate) fn load_policy(&self) -> &LoadPolicy {
+        &self.load_policy
+    }
 }
 
 impl fmt::Debug for Cache {

@@ -15,6 +15,7 @@ use super::error::LoadError;
 use super::flight::Moment;
 use super::lead;
 use super::loader::Loader;
+use super::overrides::Overrides;
 use super::policy::{LoadPolicy, RefreshEarly, StaleIfError};
 use crate::cache::{Cache, Running, Started};
 use crate::{Lookup, Operation, Result, Ttl};
@@ -78,7 +79,7 @@ impl Cache {
             cache: self,
             key,
             loader,
-            policy: self.load_policy(),
+            overrides: Overrides::default(),
             detach: None,
         }
     }
@@ -97,51 +98,47 @@ pub struct GetOrCompute<'a, L> {
     cache: &'a Cache,
     key: &'a str,
     loader: L,
-    policy: LoadPolicy,
+    overrides: Overrides,
     detach: Option<Detach<L>>,
 }
 
 impl<L: Loader> GetOrCompute<'_, L> {
     /// Another policy than that of the handle.
     pub fn policy(mut self, policy: LoadPolicy) -> Self {
-        self.policy = policy;
+        self.overrides = Overrides::policy(policy);
         self
     }
 
     /// As [`LoadPolicy::ttl`].
     pub fn ttl(mut self, ttl: impl Into<Ttl>) -> Self {
-        self.policy = self.policy.ttl(ttl);
+        self.overrides = self.overrides.ttl(ttl.into());
         self
     }
 
     /// As [`LoadPolicy::jitter`].
-    pub fn jitter(mut self, at_most: Duration) -> Self {
-        self.policy = self.policy.jitter(at_most);
-        self
+    pub fn jitter(self, at_most: Duration) -> Self {
+        self.and(|policy| policy.jitter(at_most))
     }
 
     /// As [`LoadPolicy::negative_ttl`].
     pub fn negative_ttl(mut self, ttl: Duration) -> Self {
-        self.policy = self.policy.negative_ttl(ttl);
+        self.overrides = self.overrides.negative_ttl(ttl);
         self
     }
 
     /// As [`LoadPolicy::stale_if_error`].
-    pub fn stale_if_error(mut self, stale: impl Into<StaleIfError>) -> Self {
-        self.policy = self.policy.stale_if_error(stale);
-        self
+    pub fn stale_if_error(self, stale: impl Into<StaleIfError>) -> Self {
+        self.and(|policy| policy.stale_if_error(stale))
     }
 
     /// As [`LoadPolicy::timeout`].
-    pub fn timeout(mut self, after: Duration) -> Self {
-        self.policy = self.policy.timeout(after);
-        self
+    pub fn timeout(self, after: Duration) -> Self {
+        self.and(|policy| policy.timeout(after))
     }
 
     /// As [`LoadPolicy::wait_for_others`].
-    pub fn wait_for_others(mut self, at_most: Duration) -> Self {
-        self.policy = self.policy.wait_for_others(at_most);
-        self
+    pub fn wait_for_others(self, at_most: Duration) -> Self {
+        self.and(|policy| policy.wait_for_others(at_most))
     }
 }
 
@@ -158,21 +155,49 @@ where
     }
 
     /// As [`LoadPolicy::stale_while_revalidate`].
-    pub fn stale_while_revalidate(mut self, stale: Duration) -> Self {
-        self.policy = self.policy.stale_while_revalidate(stale);
-        self.in_background()
+    pub fn stale_while_revalidate(self, stale: Duration) -> Self {
+        self.and(|policy| policy.stale_while_revalidate(stale))
+            .in_background()
     }
 
     /// As [`LoadPolicy::soft_timeout`].
-    pub fn soft_timeout(mut self, after: Duration) -> Self {
-        self.policy = self.policy.soft_timeout(after);
-        self.in_background()
+    pub fn soft_timeout(self, after: Duration) -> Self {
+        self.and(|policy| policy.soft_timeout(after))
+            .in_background()
     }
 
     /// As [`LoadPolicy::refresh_early`].
-    pub fn refresh_early(mut self, refresh: RefreshEarly) -> Self {
-        self.policy = self.policy.refresh_early(refresh);
-        self.in_background()
+    pub fn refresh_early(self, refresh: RefreshEarly) -> Self {
+        self.and(|policy| policy.refresh_early(refresh))
+            .in_background()
+    }
+}
+
+impl<L> GetOrCompute<'_, L> {
+    fn and(mut self, change: impl FnOnce(LoadPolicy) -> LoadPolicy) -> Self {
+        self.overrides = self
+            .overrides
+            .and(self.cache.shared().load_policy(), change);
+        self
+    }
+
+    /// The policy, but for how long values live.
+    #[inline]
+    fn policy_but_for_ttls(&self) -> &LoadPolicy {
+        self.overrides
+            .but_for_ttls(self.cache.shared().load_policy())
+    }
+
+    /// A live value that is there. One that is due to be loaded again goes the long way.
+    #[inline]
+    fn served<T: DeserializeOwned>(&self, found: &Result<Lookup>) -> Option<T> {
+        let Ok(Lookup::Fresh { value, age }) = found else {
+            return None;
+        };
+        if age.is_some_and(|age| self.policy_but_for_ttls().is_due(age)) {
+            return None;
+        }
+        self.cache.codec().decode(value.bytes()).ok()
     }
 }
 
@@ -233,7 +258,7 @@ where
             (State::Begun, Some(call)) => {
                 let shared = call.cache.shared();
                 let since = shared.backend().flights().now();
-                let look_for = call.policy.look_for();
+                let look_for = call.policy_but_for_ttls().look_for();
                 let started = shared.start(
                     Operation::GetOrCompute,
                     Some(call.key),
@@ -241,7 +266,13 @@ where
                     Ok as Finish,
                 );
                 match started {
-                    Started::Done(found) => (since, found, Duration::ZERO),
+                    Started::Done(found) => {
+                        if let Some(value) = call.served(&found) {
+                            this.state = State::Over;
+                            return Poll::Ready(Ok(value));
+                        }
+                        (since, found, Duration::ZERO)
+                    }
                     Started::Running(mut running) => match Pin::new(&mut running).poll(context) {
                         Poll::Ready(found) => (since, found, Duration::ZERO),
                         Poll::Pending => {
@@ -254,11 +285,7 @@ where
             (State::Begun | State::Over, _) => panic!("a load was polled after completion"),
         };
         this.state = State::Over;
-        // One that is due to be loaded again goes the long way too.
-        if let (Ok(Lookup::Fresh { value, age }), Some(call)) = (&found, &this.call)
-            && !age.is_some_and(|age| call.policy.is_due(age))
-            && let Ok(value) = call.cache.codec().decode(value.bytes())
-        {
+        if let Some(value) = this.call.as_ref().and_then(|call| call.served(&found)) {
             return Poll::Ready(Ok(value));
         }
         let Some(call) = this.call.take() else {
@@ -280,7 +307,8 @@ fn begin<'a, L: Loader + 'a>(
     found: Result<Lookup>,
     spent: Duration,
 ) -> Loading<'a, L::Value> {
-    let terms = Terms::new(call.cache, call.key, call.policy);
+    let policy = call.overrides.over(call.cache.shared().load_policy());
+    let terms = Terms::new(call.cache, call.key, policy);
     let terms = Box::new(terms);
     let call = Call {
         loader: call.loader,

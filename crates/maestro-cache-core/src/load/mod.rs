@@ -20,6 +20,7 @@ mod loaded;
 mod loader;
 mod many;
 mod nesting;
+mod overrides;
 mod policy;
 mod sync;
 

@@ -192,8 +192,10 @@ impl LoadPolicy {
         self.while_revalidating.max(self.if_error.within)
     }
 
+    #[inline] // It is on the way of each hit.
     pub(super) fn look_for(&self) -> LookFor {
-        if self.stale_window().is_zero() && self.refresh_early.is_none() {
+        let keeps_old = !(self.while_revalidating.is_zero() && self.if_error.within.is_zero());
+        if !keeps_old && self.refresh_early.is_none() {
             LookFor::Fresh
         } else {
             LookFor::FreshOrStale

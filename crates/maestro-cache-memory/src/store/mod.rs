@@ -239,6 +239,7 @@ impl Store {
     }
 
     /// What there is for a load. A live value counts as used.
+    #[inline]
     pub(crate) fn look_up(&self, key: &str, look_for: LookFor) -> Lookup {
         let hashed = self.hashed(key);
         self.count_use(hashed);
@@ -259,13 +260,22 @@ impl Store {
             };
             return Lookup::Fresh { value, age };
         }
+        self.look_up_old(&mut shard, hashed, look_for)
+    }
+
+    /// The same for an entry that is there and not live.
+    #[cold] // Beside a hit it is long.
+    fn look_up_old(&self, shard: &mut Shard, hashed: Hashed<'_>, look_for: LookFor) -> Lookup {
         let now_millis = self.clock.now_millis();
+        let held = self.held(shard, hashed);
+        let Some(kept) = shard.find_mut(hashed.hash, hashed.key) else {
+            return Lookup::Missing { held };
+        };
         let is_stale = !kept.entry.useless().has_passed(now_millis);
         let stale = (is_stale && look_for == LookFor::FreshOrStale).then(|| {
             let millis = now_millis.saturating_sub(kept.entry.deadline.at_millis());
             (kept.entry.value.clone(), Duration::from_millis(millis))
         });
-        let held = self.held(&mut shard, hashed);
         match stale {
             Some((value, stale_for)) => Lookup::Stale {
                 value,
