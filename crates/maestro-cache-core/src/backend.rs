@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use crate::{
@@ -221,9 +222,10 @@ pub trait CacheBackend: fmt::Debug + Send + Sync + 'static {
 
     /// [`look_up`](CacheBackend::look_up) for each of the keys, in their order.
     ///
-    /// Each has an answer of its own. The default reads fresh values by
-    /// [`get_many`](CacheBackend::get_many), and asks for one after the other otherwise; a backend that
-    /// is far away had better ask for all of them at once.
+    /// Each has an answer of its own, so that an error of the call says that nothing is known of any. Fresh
+    /// values may be read as by [`get_many`](CacheBackend::get_many), which tells neither who is at a key
+    /// nor what is no value. The default does that, and asks for each key otherwise; a backend that is far
+    /// away had better ask for all of them in one message.
     fn look_up_many<'a>(
         &'a self,
         context: CallContext,
@@ -238,54 +240,32 @@ pub trait CacheBackend: fmt::Debug + Send + Sync + 'static {
             });
         }
         let keys: Vec<Box<str>> = keys.iter().map(|key| (*key).into()).collect();
-        CacheFuture::pending(async move {
-            let time = TimeLeft::of(context);
-            let mut answers = Vec::with_capacity(keys.len());
-            for key in keys {
-                answers.push(self.look_up(time.context(), &key, look_for).await);
-            }
-            Ok(answers)
+        for_each(context, keys, move |context, key| {
+            self.look_up(context, &key, look_for)
         })
     }
 
-    /// [`claim`](CacheBackend::claim) for each of the keys, in their order and each with an answer of its
-    /// own. The default asks for one after the other.
+    /// [`claim`](CacheBackend::claim) for each of the keys, at the same time and each with an answer of its
+    /// own, in their order. The default asks for each of them.
     fn claim_many(
         &self,
         context: CallContext,
         claims: Vec<ClaimRequest>,
     ) -> CacheFuture<'_, Vec<Result<Claim>>> {
-        CacheFuture::pending(async move {
-            let time = TimeLeft::of(context);
-            let mut answers = Vec::with_capacity(claims.len());
-            for ClaimRequest { key, token, over } in claims {
-                answers.push(self.claim(time.context(), &key, token, over).await);
-            }
-            Ok(answers)
+        for_each(context, claims, |context, each| {
+            self.claim(context, &each.key, each.token, each.over)
         })
     }
 
-    /// [`publish`](CacheBackend::publish) for each of the keys, in their order and each with an answer of
-    /// its own. The default asks for one after the other.
+    /// [`publish`](CacheBackend::publish) for each of the keys, at the same time and each with an answer of
+    /// its own, in their order. The default asks for each of them.
     fn publish_many(
         &self,
         context: CallContext,
         publications: Vec<Publication>,
     ) -> CacheFuture<'_, Vec<Result<bool>>> {
-        CacheFuture::pending(async move {
-            let time = TimeLeft::of(context);
-            let mut answers = Vec::with_capacity(publications.len());
-            for Publication {
-                key,
-                token,
-                value,
-                keeping,
-            } in publications
-            {
-                let published = self.publish(time.context(), &key, token, value, keeping);
-                answers.push(published.await);
-            }
-            Ok(answers)
+        for_each(context, publications, |context, each| {
+            self.publish(context, &each.key, each.token, each.value, each.keeping)
         })
     }
 
@@ -476,21 +456,19 @@ impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
     }
 }
 
-/// What is left of the time of a call that makes several.
-struct TimeLeft {
-    timeout: Duration,
-    began: Instant,
-}
+/// So many calls of a default are under way at once, so that there is room for others.
+const AT_ONCE: usize = 512;
 
-impl TimeLeft {
-    fn of(context: CallContext) -> Self {
-        Self {
-            timeout: context.timeout(),
-            began: Instant::now(),
-        }
-    }
-
-    fn context(&self) -> CallContext {
-        CallContext::new(self.timeout.saturating_sub(self.began.elapsed()))
-    }
+/// Makes a call for each, all of them within the time of one.
+fn for_each<'a, Q: Send + 'a, A: Send + 'a>(
+    context: CallContext,
+    questions: Vec<Q>,
+    ask: impl Fn(CallContext, Q) -> CacheFuture<'a, A> + Send + 'a,
+) -> CacheFuture<'a, Vec<Result<A>>> {
+    let began = Instant::now();
+    let calls = stream::iter(questions).map(move |question| {
+        let left = context.timeout().saturating_sub(began.elapsed());
+        ask(CallContext::new(left), question)
+    });
+    CacheFuture::pending(async move { Ok(calls.buffered(AT_ONCE).collect().await) })
 }

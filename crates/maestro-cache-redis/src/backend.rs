@@ -68,7 +68,7 @@ const LONGEST_TEXT: usize = 512 << 20;
 ///
 /// - **Deadline**: a call takes no longer than its [`CallContext::timeout`], connecting and a retry
 ///   included.
-/// - **Retries**: `get`, `get_many`, `exists`, `ttl`, `look_up` and `ping` are sent once more if the
+/// - **Retries**: `get`, `get_many`, `exists`, `ttl`, `look_up`, `look_up_many` and `ping` are sent once more if the
 ///   connection breaks before the answer. What changes something never is, but for what a server
 ///   refused without doing anything: a replica, a node without the key, a script that it did not know.
 /// - **Outcome**: a write that fails says by [`Error::outcome`] whether it may have taken effect. A
@@ -595,8 +595,7 @@ impl CacheBackend for RedisCache {
                 }]);
                 self.within(context, move |deployment, deadline| async move {
                     let reply = deployment.run(slot, deadline, Intent::Write, &script);
-                    let [reply] = reply.await?.parts()?;
-                    reply.yes()
+                    reply.await?.yes()
                 })
             }
             Err(error) => error.into(),

@@ -1,7 +1,6 @@
 //! Calls about many keys, each of which has an answer of its own.
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 use futures_util::stream;
 use maestro_cache_core::{Claim, ClaimOver, ClaimRequest, LookFor, Lookup, Publication, Result};
 
@@ -10,9 +9,9 @@ use crate::commands;
 use crate::deployment::{Deployment, Slot};
 use crate::found::{Found, claimed, looked_for};
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::request::{Request, Weight};
 use crate::resp::Pipeline;
-use crate::scripts::{self, MOST_KEYS, ScriptCall};
+use crate::scripts::{self, ScriptCall};
 
 /// So many keys go in one call of a script, unless they take more than so many bytes. A server does
 /// nothing else until it is through with them, which takes it less than a millisecond.
@@ -27,6 +26,16 @@ trait Question: Sync {
     fn key(&self) -> &str;
 
     fn size(&self) -> usize;
+}
+
+impl Question for Box<str> {
+    fn key(&self) -> &str {
+        self
+    }
+
+    fn size(&self) -> usize {
+        0
+    }
 }
 
 impl Question for ClaimRequest {
@@ -56,12 +65,18 @@ impl Deployment {
         keys: &[Box<str>],
         look_for: LookFor,
     ) -> Vec<Result<Lookup>> {
-        let parts = keys.chunks(MOST_KEYS).map(|part| async move {
-            let keys: Vec<&str> = part.iter().map(|key| &**key).collect();
-            let answer = |reply| Ok(looked_for(look_for, Found::read(reply)?.into_lookup()));
-            answers(part.len(), self.find_many(deadline, &keys).await, answer)
-        });
-        join_all(parts).await.into_iter().flatten().collect()
+        let ask = |part| self.look_up_part(deadline, part);
+        let found = self.for_each(keys, ask, Found::read).await;
+        let as_asked = |found: Found| looked_for(look_for, found.into_lookup());
+        found.into_iter().map(|found| found.map(as_asked)).collect()
+    }
+
+    async fn look_up_part(&self, deadline: Deadline, part: &[Box<str>]) -> Result<Vec<Reply>> {
+        let keys: Vec<&str> = part.iter().map(Question::key).collect();
+        let look_up = scripts::look_up(&keys).heavy_if(true);
+        let slot = self.slot_of(part);
+        let reply = self.run(slot, deadline, Intent::Read, &look_up).await?;
+        reply.many_of(part.len())
     }
 
     pub(crate) async fn claim_each(
@@ -121,13 +136,18 @@ impl Deployment {
             #[cfg(feature = "cluster")]
             Self::Cluster(_) => 1,
         };
-        let asked = parts(questions, most).map(|part| {
-            let replies = ask(part);
-            async move { answers(part.len(), replies.await, answer) }
-        });
+        let asked = (0_usize..)
+            .zip(parts(questions, most))
+            .map(|(place, part)| {
+                let replies = ask(part);
+                async move { (place, answers(part.len(), replies.await, answer)) }
+            });
         let asked: Vec<_> = asked.collect();
-        let all = stream::iter(asked).buffered(AT_ONCE / most);
-        all.flat_map(stream::iter).collect().await
+        // In any order, so that one whose answer is late holds up no others.
+        let all = stream::iter(asked).buffer_unordered(AT_ONCE / most);
+        let mut all: Vec<_> = all.collect().await;
+        all.sort_unstable_by_key(|(place, _)| *place);
+        all.into_iter().flat_map(|(_, answers)| answers).collect()
     }
 
     /// Calls a script that answers for each of its keys.
@@ -138,8 +158,9 @@ impl Deployment {
         script: fn(&[Q]) -> ScriptCall,
     ) -> Result<Vec<Reply>> {
         let script = script(part);
-        let reply = self.run(self.slot_of(part), deadline, Intent::Write, &script);
-        reply.await?.many_of(part.len())
+        let slot = self.slot_of(part);
+        let reply = self.run(slot, deadline, Intent::Write, &script).await?;
+        answer_or_many(reply, part)
     }
 
     /// Claims those of the keys that hold nothing.
@@ -152,15 +173,13 @@ impl Deployment {
                 for each in part {
                     pipeline.add(claim(each));
                 }
-                pipeline.into()
+                // Light, as what lets go of a claim: on the same link, that cannot come first.
+                Request::of_weight(pipeline, Weight::Light)
             }
         };
         let slot = self.slot_of(part);
         let reply = self.call(slot, deadline, Intent::Write, &request).await?;
-        match part {
-            [_] => Ok(vec![reply]),
-            _ => reply.many_of(part.len()),
-        }
+        answer_or_many(reply, part)
     }
 
     fn slot_of<Q: Question>(&self, part: &[Q]) -> Slot {
@@ -182,6 +201,14 @@ fn parts<Q: Question>(mut questions: &[Q], most: usize) -> impl Iterator<Item = 
         questions = rest;
         (!part.is_empty()).then_some(part)
     })
+}
+
+/// The answers about a part: one, or several in one.
+fn answer_or_many<Q>(reply: Reply, part: &[Q]) -> Result<Vec<Reply>> {
+    match part {
+        [_] => Ok(vec![reply]),
+        _ => reply.many_of(part.len()),
+    }
 }
 
 /// What went wrong with a part, did so for each key of it.

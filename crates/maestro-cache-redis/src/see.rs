@@ -147,7 +147,7 @@ impl Deployment {
     }
 
     /// What is found under each of the keys.
-    pub(crate) async fn find_many(&self, deadline: Deadline, keys: &[&str]) -> Result<Vec<Reply>> {
+    async fn find_many(&self, deadline: Deadline, keys: &[&str]) -> Result<Vec<Reply>> {
         #[cfg(feature = "cluster")]
         if let Self::Cluster(cluster) = self {
             let calls = keys
@@ -204,7 +204,6 @@ impl Deployment {
         }
         let claim = scripts::claim(&[request]);
         let reply = Box::pin(self.run(slot, deadline, Intent::Write, &claim)).await?;
-        let [reply] = reply.parts()?;
         claimed(reply)
     }
 

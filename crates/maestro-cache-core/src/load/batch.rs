@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use super::board;
 use super::call::{Call, Terms};
-use super::crew::{CallForMany, Crew};
+use super::crew::{CallForMany, Crew, no_answer};
 use super::error::LoadError;
 use super::flight::FlightId;
 use super::loaded::Load;
@@ -139,8 +139,13 @@ async fn look_up(cache: &Cache, keys: &[String], look_for: LookFor) -> Vec<crate
         },
         Ok,
     );
-    let found = look_up.await;
-    found.unwrap_or_else(|error| keys.iter().map(|_| Err(error.clone())).collect())
+    match look_up.await {
+        Ok(mut found) => {
+            found.resize_with(keys.len(), || Err(no_answer()));
+            found
+        }
+        Err(error) => keys.iter().map(|_| Err(error.clone())).collect(),
+    }
 }
 
 /// The call of one key, and its place in the batch.
@@ -149,11 +154,12 @@ type Single<'a, V> = Pin<Box<dyn Future<Output = (usize, Answer<V>)> + Send + 'a
 type Answer<V> = Result<V, LoadError>;
 
 struct Batch<'a, V> {
+    /// Calls of the backend for what was left at the desks. They end before those who claimed let go, or
+    /// they might claim afterwards.
+    calls: Vec<CallForMany>,
     /// Each is polled when it is woken, and not with all others.
     running: FuturesUnordered<Unconstrained<Single<'a, V>>>,
     answers: Vec<Answer<V>>,
-    /// Calls of the backend for what was left at the desks.
-    calls: Vec<CallForMany>,
     backend: Arc<dyn CacheBackend>,
     gathering: Arc<Gathering<V>>,
     loader: Loader<'a, V>,

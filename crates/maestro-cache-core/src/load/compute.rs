@@ -266,13 +266,7 @@ where
                     Ok as Finish,
                 );
                 match started {
-                    Started::Done(found) => {
-                        if let Some(value) = call.served(&found) {
-                            this.state = State::Over;
-                            return Poll::Ready(Ok(value));
-                        }
-                        (since, found, Duration::ZERO)
-                    }
+                    Started::Done(found) => (since, found, Duration::ZERO),
                     Started::Running(mut running) => match Pin::new(&mut running).poll(context) {
                         Poll::Ready(found) => (since, found, Duration::ZERO),
                         Poll::Pending => {

@@ -55,15 +55,15 @@ impl Crew {
         &self,
         backend: &Arc<dyn CacheBackend>,
     ) -> impl Iterator<Item = CallForMany> {
-        let claim = self.claims.call(backend, |backend, context, claims| {
+        let claims = self.claims.calls(backend, |backend, context, claims| {
             backend.claim_many(context, claims)
         });
-        let publish = self
+        let publications = self
             .publications
-            .call(backend, |backend, context, publications| {
+            .calls(backend, |backend, context, publications| {
                 backend.publish_many(context, publications)
             });
-        claim.into_iter().chain(publish)
+        claims.into_iter().chain(publications)
     }
 }
 
@@ -77,6 +77,10 @@ impl Drop for Idle {
 pub(super) struct Desk<Q, A> {
     left: Mutex<Vec<Question<Q, A>>>,
 }
+
+/// Asks a backend for many.
+type Ask<Q, A> =
+    for<'a> fn(&'a dyn CacheBackend, CallContext, Vec<Q>) -> CacheFuture<'a, Vec<Result<A>>>;
 
 struct Question<Q, A> {
     question: Q,
@@ -102,44 +106,54 @@ impl<Q: Send + 'static, A: Send + 'static> Desk<Q, A> {
         answered.await.unwrap_or_else(|_| Err(no_answer()))
     }
 
-    fn call(
-        &self,
-        backend: &Arc<dyn CacheBackend>,
-        ask: impl for<'a> FnOnce(
-            &'a dyn CacheBackend,
-            CallContext,
-            Vec<Q>,
-        ) -> CacheFuture<'a, Vec<Result<A>>>
-        + Send
-        + 'static,
-    ) -> Option<CallForMany> {
-        let left = std::mem::take(&mut *self.left.lock());
-        // Nobody waits longer than they have time.
-        let timeout = left.iter().map(|left| left.context.timeout()).min()?;
-        let backend = Arc::clone(backend);
-        Some(Box::pin(async move {
-            let (questions, waiting): (Vec<_>, Vec<_>) = left
-                .into_iter()
-                .map(|left| (left.question, left.answer))
-                .unzip();
-            // Who went away needs no answer.
-            match ask(&*backend, CallContext::new(timeout), questions).await {
-                Ok(answers) => {
-                    for (waiting, answer) in waiting.into_iter().zip(answers) {
-                        drop(waiting.send(answer));
-                    }
-                }
-                Err(error) => {
-                    for waiting in waiting {
-                        drop(waiting.send(Err(error.clone())));
-                    }
-                }
-            }
-        }))
+    /// The calls for all that was left. Nobody waits longer than they have time, so those who have little
+    /// of it are asked for apart from the others.
+    fn calls(&self, backend: &Arc<dyn CacheBackend>, ask: Ask<Q, A>) -> Vec<CallForMany> {
+        let mut left = std::mem::take(&mut *self.left.lock());
+        // Who went away needs no answer, and nobody would know what became of it.
+        left.retain(|left| !left.answer.is_closed());
+        let timeout = |left: &Question<Q, A>| left.context.timeout();
+        let longest = left.iter().map(timeout).max().unwrap_or_default();
+        let (hasty, patient): (Vec<_>, Vec<_>) = left
+            .into_iter()
+            .partition(|left| timeout(left) < longest / 2);
+        let calls = [hasty, patient].into_iter().filter_map(|left| {
+            let timeout = left.iter().map(timeout).min()?;
+            let context = CallContext::new(timeout);
+            Some(call(Arc::clone(backend), context, left, ask))
+        });
+        calls.collect()
     }
 }
 
-fn no_answer() -> Error {
+fn call<Q: Send + 'static, A: Send + 'static>(
+    backend: Arc<dyn CacheBackend>,
+    context: CallContext,
+    questions: Vec<Question<Q, A>>,
+    ask: Ask<Q, A>,
+) -> CallForMany {
+    Box::pin(async move {
+        let (questions, waiting): (Vec<_>, Vec<_>) = questions
+            .into_iter()
+            .map(|left| (left.question, left.answer))
+            .unzip();
+        // Who goes away meanwhile needs no answer.
+        match ask(&*backend, context, questions).await {
+            Ok(answers) => {
+                for (waiting, answer) in waiting.into_iter().zip(answers) {
+                    drop(waiting.send(answer));
+                }
+            }
+            Err(error) => {
+                for waiting in waiting {
+                    drop(waiting.send(Err(error.clone())));
+                }
+            }
+        }
+    })
+}
+
+pub(super) fn no_answer() -> Error {
     Error::new(
         ErrorKind::Backend,
         "the backend answered for fewer keys than it was asked about",

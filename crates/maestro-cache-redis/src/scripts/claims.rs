@@ -70,6 +70,7 @@ local answers = {}
 for i, key in ipairs(KEYS) do
   answers[i] = claim(key, unpack(ARGV, 4 * i - 2, 4 * i + 1))
 end
+if #KEYS == 1 then return answers[1] end
 return answers"
 ));
 
@@ -131,6 +132,7 @@ if #others > 0 then
     end
   end
 end
+if #KEYS == 1 then return answers[1] end
 return answers"
 ));
 
@@ -193,7 +195,7 @@ pub(crate) fn unreadable(over: &ClaimOver) -> &[u8] {
     }
 }
 
-/// Claims each of the keys: an answer for each of them.
+/// Claims each of the keys. The answer is that of the only one, or an array.
 pub(crate) fn claim(claims: &[ClaimRequest]) -> ScriptCall {
     let size = |claim: &ClaimRequest| claim.key.len() + unreadable(&claim.over).len() + CLAIM_SIZE;
     let keys = claims.iter().map(|claim| &*claim.key);
@@ -215,7 +217,7 @@ pub(crate) fn renew(key: &str, token: LoadToken) -> ScriptCall {
     RENEW.call(by(key, token, 0, 0))
 }
 
-/// Stores what was loaded for each of the keys: an answer for each of them.
+/// Stores what was loaded for each of the keys. The answer is that of the only one, or an array.
 pub(crate) fn publish(publications: &[Publication]) -> ScriptCall {
     let size = |each: &Publication| each.key.len() + each.value.len() + mark::LENGTH + CLAIM_SIZE;
     let keys = publications.iter().map(|each| &*each.key);

@@ -1210,3 +1210,39 @@ async fn a_server_that_is_gone_is_an_error_for_each_of_many_keys() {
         assert!(errors.iter().all(|it| expected.contains(it)), "{errors:?}");
     }
 }
+
+#[tokio::test]
+async fn a_node_that_is_silent_is_an_error_for_its_own_keys_of_many() {
+    let cluster = RedisCluster::start();
+    let cache = Bench::on_cluster(&cluster).cache;
+    let keys: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    // So that the cluster is known.
+    assert_eq!(cache.delete(context(), &names).await.unwrap(), 0);
+    let silent = cluster.node_of_key("0");
+    let is_silent: Vec<_> = names
+        .iter()
+        .map(|key| cluster.node_of_key(key) == silent)
+        .collect();
+    assert!(is_silent.contains(&false));
+    let token = LoadToken::new();
+    cluster.pause(silent);
+    let context = CallContext::new(Duration::from_millis(500));
+    let found = cache.look_up_many(context, &names, LookFor::FreshOrStale);
+    let found: Vec<_> = found.await.unwrap().iter().map(Result::is_err).collect();
+    let claims = names.iter().map(|key| claim_of(key, token)).collect();
+    let claimed = cache.claim_many(context, claims).await.unwrap();
+    let claimed: Vec<_> = claimed.iter().map(Result::is_err).collect();
+    let publications = names.iter().map(|key| publication_of(key, token));
+    let published = cache.publish_many(context, publications.collect());
+    let published: Vec<_> = published
+        .await
+        .unwrap()
+        .iter()
+        .map(Result::is_err)
+        .collect();
+    cluster.resume(silent);
+    assert_eq!(found, is_silent);
+    assert_eq!(claimed, is_silent);
+    assert_eq!(published, is_silent);
+}

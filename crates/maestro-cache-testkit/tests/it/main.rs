@@ -13,6 +13,7 @@ mod bites;
 mod conforms;
 mod fault_proxy;
 mod faulty;
+mod load_early;
 mod load_processes;
 mod load_table;
 mod load_trouble;
