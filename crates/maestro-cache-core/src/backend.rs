@@ -220,28 +220,20 @@ pub trait CacheBackend: fmt::Debug + Send + Sync + 'static {
         back_off_millis: Option<NonZeroU64>,
     ) -> CacheFuture<'a, bool>;
 
-    /// [`look_up`](CacheBackend::look_up) for each of the keys, in their order.
+    /// [`look_up`](CacheBackend::look_up) for each of the keys, for values that are fresh or stale, at the
+    /// same time.
     ///
-    /// Each has an answer of its own, so that an error of the call says that nothing is known of any. Fresh
-    /// values may be read as by [`get_many`](CacheBackend::get_many), which tells neither who is at a key
-    /// nor what is no value. The default does that, and asks for each key otherwise; a backend that is far
-    /// away had better ask for all of them in one message.
+    /// Each has an answer of its own, in the order of the keys; an error of the call says that nothing is
+    /// known of any. The default makes a call for each; a backend that is far away had better ask for all
+    /// of them in one message.
     fn look_up_many<'a>(
         &'a self,
         context: CallContext,
         keys: &[&str],
-        look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
-        if look_for == LookFor::Fresh {
-            let values = self.get_many(context, keys);
-            return CacheFuture::pending(async move {
-                let values = values.await?.into_iter();
-                Ok(values.map(|value| Ok(value.into())).collect())
-            });
-        }
         let keys: Vec<Box<str>> = keys.iter().map(|key| (*key).into()).collect();
-        for_each(context, keys, move |context, key| {
-            self.look_up(context, &key, look_for)
+        for_each(context, keys, |context, key| {
+            self.look_up(context, &key, LookFor::FreshOrStale)
         })
     }
 
@@ -426,9 +418,8 @@ impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
         &'a self,
         context: CallContext,
         keys: &[&str],
-        look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
-        (**self).look_up_many(context, keys, look_for)
+        (**self).look_up_many(context, keys)
     }
 
     fn claim_many(

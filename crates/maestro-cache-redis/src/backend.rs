@@ -506,21 +506,13 @@ impl CacheBackend for RedisCache {
         &'a self,
         context: CallContext,
         keys: &[&str],
-        look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
-        if look_for == LookFor::Fresh {
-            let values = self.get_many(context, keys);
-            return CacheFuture::pending(async move {
-                let values = values.await?.into_iter();
-                Ok(values.map(|value| Ok(value.into())).collect())
-            });
-        }
         if let Err(error) = self.check(keys.iter().map(|key| key.len())) {
             return error.into();
         }
         let keys: Vec<Box<str>> = keys.iter().map(|key| (*key).into()).collect();
         self.within(context, move |deployment, deadline| async move {
-            Ok(deployment.look_up_each(deadline, &keys, look_for).await)
+            Ok(deployment.look_up_each(deadline, &keys).await)
         })
     }
 
@@ -554,7 +546,7 @@ impl CacheBackend for RedisCache {
             .flat_map(|claim| [claim.key.len(), scripts::unreadable(&claim.over).len()]);
         match self.check(lengths) {
             Ok(()) => self.within(context, move |deployment, deadline| async move {
-                Ok(deployment.claim_each(deadline, &claims).await)
+                Ok(deployment.claim_each(deadline, claims).await)
             }),
             Err(error) => error.into(),
         }

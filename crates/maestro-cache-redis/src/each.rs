@@ -2,12 +2,12 @@
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use maestro_cache_core::{Claim, ClaimOver, ClaimRequest, LookFor, Lookup, Publication, Result};
+use maestro_cache_core::{Claim, ClaimOver, ClaimRequest, Lookup, Publication, Result};
 
 use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
-use crate::found::{Found, claimed, looked_for};
+use crate::found::{Found, claimed};
 use crate::reply::Reply;
 use crate::request::{Request, Weight};
 use crate::resp::Pipeline;
@@ -63,12 +63,10 @@ impl Deployment {
         &self,
         deadline: Deadline,
         keys: &[Box<str>],
-        look_for: LookFor,
     ) -> Vec<Result<Lookup>> {
         let ask = |part| self.look_up_part(deadline, part);
-        let found = self.for_each(keys, ask, Found::read).await;
-        let as_asked = |found: Found| looked_for(look_for, found.into_lookup());
-        found.into_iter().map(|found| found.map(as_asked)).collect()
+        let found = |reply| Ok(Found::read(reply)?.into_lookup());
+        self.for_each(keys, ask, found).await
     }
 
     async fn look_up_part(&self, deadline: Deadline, part: &[Box<str>]) -> Result<Vec<Reply>> {
@@ -82,16 +80,16 @@ impl Deployment {
     pub(crate) async fn claim_each(
         &self,
         deadline: Deadline,
-        claims: &[ClaimRequest],
+        claims: Vec<ClaimRequest>,
     ) -> Vec<Result<Claim>> {
+        let mut answers = Vec::with_capacity(claims.len());
         let (gaps, others): (Vec<_>, Vec<_>) = (0..)
-            .zip(claims.iter().cloned())
+            .zip(claims)
             .partition(|(_, claim)| matches!(claim.over, ClaimOver::Gap));
         let (places, gaps): (Vec<usize>, Vec<_>) = gaps.into_iter().unzip();
         // Mostly there is nothing, which is what the script would do then, and it takes longer.
         let claim = |part| self.claim_gaps(deadline, part);
         let were_set = self.for_each(&gaps, claim, Reply::was_set).await;
-        let mut answers = Vec::with_capacity(claims.len());
         let mut left = others;
         for ((place, gap), was_set) in places.into_iter().zip(gaps).zip(were_set) {
             match was_set {

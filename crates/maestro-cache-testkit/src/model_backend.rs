@@ -288,10 +288,11 @@ impl CacheBackend for ModelBackend {
         &'a self,
         _: CallContext,
         keys: &[&str],
-        look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
         self.call(|model| {
-            let found = keys.iter().map(|key| Ok(model.look_up(key, look_for)));
+            let found = keys
+                .iter()
+                .map(|key| Ok(model.look_up(key, LookFor::FreshOrStale)));
             Ok(found.collect())
         })
     }

@@ -130,16 +130,33 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
 /// Looks all keys up at once.
 async fn look_up(cache: &Cache, keys: &[String], look_for: LookFor) -> Vec<crate::Result<Lookup>> {
     let stored = StoredKeys::new(cache.key_prefix(), keys);
-    let look_up = cache.shared().run(
-        Operation::GetOrComputeMany,
-        None,
-        |backend, context, _| match &stored {
-            Ok(stored) => backend.look_up_many(context, &stored.as_strs(), look_for),
-            Err(error) => error.clone().into(),
-        },
-        Ok,
-    );
-    match look_up.await {
+    let found = match look_for {
+        LookFor::Fresh => {
+            let read = cache.shared().run(
+                Operation::GetOrComputeMany,
+                None,
+                |backend, context, _| match &stored {
+                    Ok(stored) => backend.get_many(context, &stored.as_strs()),
+                    Err(error) => error.clone().into(),
+                },
+                |values| Ok(values.into_iter().map(|value| Ok(value.into())).collect()),
+            );
+            read.await
+        }
+        LookFor::FreshOrStale => {
+            let look_up = cache.shared().run(
+                Operation::GetOrComputeMany,
+                None,
+                |backend, context, _| match &stored {
+                    Ok(stored) => backend.look_up_many(context, &stored.as_strs()),
+                    Err(error) => error.clone().into(),
+                },
+                Ok::<Vec<_>, _>,
+            );
+            look_up.await
+        }
+    };
+    match found {
         Ok(mut found) => {
             found.resize_with(keys.len(), || Err(no_answer()));
             found

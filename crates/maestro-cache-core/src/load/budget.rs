@@ -52,10 +52,10 @@ impl Budget {
         self.wait(future).await
     }
 
-    /// Asks the backend, together with the others of its batch, within what is left.
-    pub(super) async fn spend_together<'a, T>(
+    /// Has the backend asked, together with what others ask, within what is left.
+    pub(super) async fn spend_together<T, F: Future<Output = Result<T>>>(
         &mut self,
-        ask: impl FnOnce(CallContext) -> CacheFuture<'a, T>,
+        ask: impl FnOnce(CallContext) -> F,
     ) -> Result<T> {
         if self.left.is_zero() {
             return Err(late());
@@ -64,7 +64,7 @@ impl Budget {
         self.wait(future).await
     }
 
-    async fn wait<T>(&mut self, future: CacheFuture<'_, T>) -> Result<T> {
+    async fn wait<T>(&mut self, future: impl Future<Output = Result<T>>) -> Result<T> {
         let began = Instant::now();
         let answer = future.await;
         self.take(began.elapsed());

@@ -15,8 +15,8 @@ use super::policy::LoadPolicy;
 use crate::cache::Cache;
 use crate::key::with_stored;
 use crate::{
-    CacheBackend, CacheFuture, Claim, ClaimOver, ClaimRequest, Codec, Error, Expiry, Held, Keeping,
-    LoadToken, Lookup, Publication, Result, Value,
+    CacheBackend, Claim, ClaimOver, ClaimRequest, Codec, Error, Expiry, Held, Keeping, LoadToken,
+    Lookup, Publication, Result, Value,
 };
 
 pub(super) struct Call<L> {
@@ -105,7 +105,7 @@ impl Terms {
             token,
             over,
         };
-        let ask = |context| CacheFuture::pending(crew.claims.ask(context, request));
+        let ask = |context| crew.claims.ask(context, request);
         budget.spend_together(ask).await
     }
 
@@ -127,7 +127,7 @@ impl Terms {
             value,
             keeping,
         };
-        let ask = |context| CacheFuture::pending(crew.publications.ask(context, publication));
+        let ask = |context| crew.publications.ask(context, publication);
         budget.spend_together(ask).await
     }
 

@@ -625,7 +625,7 @@ async fn each_of_many_keys_has_an_error_of_its_own() {
     assert!(!server.ask(&["RPUSH", "list", "1"]).is_error());
     let token = LoadToken::new();
     let keys = ["before", "list", "behind"];
-    let found = cache.look_up_many(context(), &keys, LookFor::FreshOrStale);
+    let found = cache.look_up_many(context(), &keys);
     let kinds: Vec<_> = found.await.unwrap().into_iter().map(kind).collect();
     assert_eq!(kinds, [None, Some(ErrorKind::WrongType), None]);
     let claims = keys.map(|key| claim_of(key, token)).to_vec();
@@ -1196,7 +1196,7 @@ async fn a_server_that_is_gone_is_an_error_for_each_of_many_keys() {
     let keys: Vec<String> = (0..100).map(|number| number.to_string()).collect();
     let token = LoadToken::new();
     let names: Vec<&str> = keys.iter().map(String::as_str).collect();
-    let found = cache.look_up_many(context, &names, LookFor::FreshOrStale);
+    let found = cache.look_up_many(context, &names);
     let found: Vec<_> = found.await.unwrap().into_iter().map(kind).collect();
     let claims = names.iter().map(|key| claim_of(key, token)).collect();
     let claimed = cache.claim_many(context, claims).await.unwrap();
@@ -1228,7 +1228,7 @@ async fn a_node_that_is_silent_is_an_error_for_its_own_keys_of_many() {
     let token = LoadToken::new();
     cluster.pause(silent);
     let context = CallContext::new(Duration::from_millis(500));
-    let found = cache.look_up_many(context, &names, LookFor::FreshOrStale);
+    let found = cache.look_up_many(context, &names);
     let found: Vec<_> = found.await.unwrap().iter().map(Result::is_err).collect();
     let claims = names.iter().map(|key| claim_of(key, token)).collect();
     let claimed = cache.claim_many(context, claims).await.unwrap();

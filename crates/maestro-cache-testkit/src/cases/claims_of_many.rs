@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use maestro_cache_core::{
     Bytes, CacheBackend, CallContext, Claim, ClaimOver, ClaimRequest, Error, ErrorKind, Expiry,
-    Held, Keeping, LoadToken, LookFor, Lookup, Publication, Result, Value,
+    Held, Keeping, LoadToken, Lookup, Publication, Result, Value,
 };
 
 use crate::Subject;
@@ -48,10 +48,10 @@ impl Keys {
         format!("{}{name}", self.prefix).into()
     }
 
-    async fn look_up(&self, names: &[&str], look_for: LookFor) -> Vec<String> {
+    async fn look_up(&self, names: &[&str]) -> Vec<String> {
         let stored: Vec<_> = names.iter().map(|name| self.stored(name)).collect();
         let stored: Vec<&str> = stored.iter().map(|key| &**key).collect();
-        let found = self.backend.look_up_many(context(), &stored, look_for);
+        let found = self.backend.look_up_many(context(), &stored);
         found.await.unwrap().into_iter().map(told).collect()
     }
 
@@ -156,7 +156,7 @@ pub async fn many_keys_are_looked_up_as_each_alone(subject: &Subject) {
         "missing",
     ];
     assert_eq!(
-        keys.look_up(&names, LookFor::FreshOrStale).await,
+        keys.look_up(&names).await,
         [
             "nothing, held by nobody",
             "live 5",
@@ -167,11 +167,7 @@ pub async fn many_keys_are_looked_up_as_each_alone(subject: &Subject) {
             "nothing, held by nobody",
         ]
     );
-    let live = keys.look_up(&names, LookFor::Fresh).await;
-    let live: Vec<_> = live.iter().map(|told| told.starts_with("live")).collect();
-    assert_eq!(live, [false, true, true, false, false, false, false]);
-    assert!(keys.look_up(&[], LookFor::Fresh).await.is_empty());
-    assert!(keys.look_up(&[], LookFor::FreshOrStale).await.is_empty());
+    assert!(keys.look_up(&[]).await.is_empty());
 }
 
 pub async fn many_keys_are_claimed_as_each_alone(subject: &Subject) {
@@ -268,7 +264,7 @@ pub async fn what_is_published_together_is_kept_where_its_claim_holds(subject: &
     let kept: Vec<_> = kept.into_iter().map(Result::unwrap).collect();
     assert_eq!(kept, [true, false, false, true, true, false]);
     assert_eq!(
-        keys.look_up(&names, LookFor::Fresh).await,
+        keys.look_up(&names).await,
         [
             "live kept",
             "live by somebody",
@@ -277,15 +273,11 @@ pub async fn what_is_published_together_is_kept_where_its_claim_holds(subject: &
             "live kept for good",
         ]
     );
-    let there = keys.look_up(&["never claimed"], LookFor::Fresh).await;
+    let there = keys.look_up(&["never claimed"]).await;
     assert_eq!(there, ["live there"]);
     subject.advance(Duration::from_secs(90)).await;
     assert_eq!(
-        keys.look_up(
-            &["kept", "kept old", "kept for good"],
-            LookFor::FreshOrStale
-        )
-        .await,
+        keys.look_up(&["kept", "kept old", "kept for good"]).await,
         [
             "nothing, held by nobody",
             "stale kept old, held by nobody",
@@ -341,9 +333,7 @@ pub async fn after_close_calls_about_many_keys_are_closed(subject: &Subject) {
         value: Bytes::new(),
         keeping: plain(),
     };
-    let found = keys
-        .backend
-        .look_up_many(context(), &["key"], LookFor::FreshOrStale);
+    let found = keys.backend.look_up_many(context(), &["key"]);
     assert!(closed(all_of(found.await).err()));
     let claimed = keys.backend.claim_many(context(), vec![request]);
     assert!(closed(all_of(claimed.await).err()));
