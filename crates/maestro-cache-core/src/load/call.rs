@@ -106,7 +106,8 @@ impl Terms {
             over,
         };
         let ask = |context| crew.claims.ask(context, request);
-        budget.spend_together(ask).await
+        // In a box, or the future of a load on its own would be as large.
+        Box::pin(budget.spend_together(ask)).await
     }
 
     pub(super) async fn publish(
@@ -128,7 +129,8 @@ impl Terms {
             keeping,
         };
         let ask = |context| crew.publications.ask(context, publication);
-        budget.spend_together(ask).await
+        // In a box, or the future of a load on its own would be as large.
+        Box::pin(budget.spend_together(ask)).await
     }
 
     pub(super) fn decode<T: DeserializeOwned>(&self, bytes: &Bytes) -> Option<T> {
