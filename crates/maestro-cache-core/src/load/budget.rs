@@ -27,9 +27,6 @@ impl Budget {
         &mut self,
         ask: impl FnOnce(CallContext) -> CacheFuture<'a, T>,
     ) -> Result<T> {
-        if self.left.is_zero() {
-            return Err(late());
-        }
         // Memory does not wait, and need not be timed.
         if self.crew.is_none() {
             match ask(CallContext::new(self.left)).into_ready() {
@@ -45,6 +42,7 @@ impl Budget {
             None => None,
         };
         self.take(began.elapsed());
+        // A batch that waits for a cache in trouble would only add to that.
         if self.left.is_zero() {
             return Err(late());
         }
@@ -57,9 +55,6 @@ impl Budget {
         &mut self,
         ask: impl FnOnce(CallContext) -> F,
     ) -> Result<T> {
-        if self.left.is_zero() {
-            return Err(late());
-        }
         let future = ask(CallContext::new(self.left));
         self.wait(future).await
     }
