@@ -306,16 +306,21 @@ fn a_fleet_serves_old_values_within_their_windows() {
         keys: 50,
         ttl: MILLIS(500),
         writes_of_a_thousand: 2,
-        forgotten_of_a_thousand: 2,
+        forgotten_of_a_thousand: 10,
         trouble: Trouble::KillsAndStops,
         source: Source::WithOutages,
     };
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_fleet"));
-    let fared = fleet.run(program, Contender::OursServingOld(old), 1);
-    println!("{fared}");
-    assert_eq!(fared.stale, 0, "{fared}");
-    // A load that had read the version before may be under way for as long as a claim lives.
-    assert!(fared.oldest < fleet.ttl + old + SECONDS(3), "{fared}");
-    assert!(fared.oldest > fleet.ttl, "nothing old was served: {fared}");
-    assert!(fared.failed > 0 && fared.invalidations > 20, "{fared}");
+    // Whether a reader comes across what was written over just before an outage is a matter of chance.
+    for seed in 1..=5 {
+        let fared = fleet.run(program, Contender::OursServingOld(old), seed);
+        println!("{fared}");
+        assert_eq!(fared.stale, 0, "{fared}");
+        // A load that had read the version before may be under way for as long as a claim lives.
+        assert!(fared.oldest < fleet.ttl + old + SECONDS(3), "{fared}");
+        if fared.oldest > fleet.ttl && fared.failed > 0 && fared.invalidations > 20 {
+            return;
+        }
+    }
+    panic!("nothing old was served in any of the runs");
 }
