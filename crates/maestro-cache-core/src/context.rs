@@ -42,4 +42,13 @@ impl CallContext {
     pub fn timeout(self) -> Duration {
         self.timeout
     }
+
+    /// The same for a caller who may wait no longer than that.
+    #[inline]
+    pub(crate) fn at_most(self, timeout: Option<Duration>) -> Self {
+        match timeout {
+            Some(timeout) => Self::new(self.timeout.min(timeout)),
+            None => self,
+        }
+    }
 }

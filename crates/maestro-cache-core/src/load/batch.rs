@@ -24,11 +24,12 @@ use super::board;
 use super::call::{Call, Terms};
 use super::crew::{CallForMany, Crew, no_answer};
 use super::error::LoadError;
-use super::flight::FlightId;
+use super::flight;
 use super::loaded::Load;
 use super::loader;
 use super::nesting::{loads_under_way, within};
 use super::policy::LoadPolicy;
+use super::waits::LoaderCall;
 use crate::cache::Cache;
 use crate::key::StoredKeys;
 use crate::{CacheBackend, LookFor, Lookup, Operation};
@@ -46,7 +47,8 @@ struct Gathering<V> {
 /// One who waits for the loader of the batch.
 struct Member<V> {
     key: String,
-    flights: Vec<FlightId>,
+    /// That of its own loader, which waits for that of the batch.
+    call: Option<LoaderCall>,
     answer: oneshot::Sender<Result<Load<V>, LoadError>>,
 }
 
@@ -65,7 +67,7 @@ impl<V: Serialize + DeserializeOwned + Send> loader::Loader for Gathered<V> {
         let (answer, answered) = oneshot::channel();
         self.gathering.members.lock().push(Member {
             key: self.key,
-            flights: loads_under_way(),
+            call: loads_under_way().pop(),
             answer,
         });
         let _idle = self.gathering.crew.idle();
@@ -88,7 +90,7 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
     });
     let since = cache.shared().backend().flights().now();
     let began = Instant::now();
-    let found = look_up(cache, &keys, policy.look_for()).await;
+    let found = look_up(cache, &keys, policy).await;
     let spent = began.elapsed();
     let answers = keys.iter().map(|_| Err(LoadError::LeftOut)).collect();
     let calls = (0_usize..).zip(keys).zip(found);
@@ -128,15 +130,16 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
 }
 
 /// Looks all keys up at once.
-async fn look_up(cache: &Cache, keys: &[String], look_for: LookFor) -> Vec<crate::Result<Lookup>> {
+async fn look_up(cache: &Cache, keys: &[String], policy: LoadPolicy) -> Vec<crate::Result<Lookup>> {
+    let timeout = policy.timeout;
     let stored = StoredKeys::new(cache.key_prefix(), keys);
-    let found = match look_for {
+    let found = match policy.look_for() {
         LookFor::Fresh => {
             let read = cache.shared().run(
                 Operation::GetOrComputeMany,
                 None,
                 |backend, context, _| match &stored {
-                    Ok(stored) => backend.get_many(context, &stored.as_strs()),
+                    Ok(stored) => backend.get_many(context.at_most(timeout), &stored.as_strs()),
                     Err(error) => error.clone().into(),
                 },
                 |values| Ok(values.into_iter().map(|value| Ok(value.into())).collect()),
@@ -148,7 +151,7 @@ async fn look_up(cache: &Cache, keys: &[String], look_for: LookFor) -> Vec<crate
                 Operation::GetOrComputeMany,
                 None,
                 |backend, context, _| match &stored {
-                    Ok(stored) => backend.look_up_many(context, &stored.as_strs()),
+                    Ok(stored) => backend.look_up_many(context.at_most(timeout), &stored.as_strs()),
                     Err(error) => error.clone().into(),
                 },
                 Ok::<Vec<_>, _>,
@@ -187,7 +190,7 @@ struct Batch<'a, V> {
 /// A call of the loader.
 struct UnderWay<'a, V> {
     members: Vec<Member<V>>,
-    flights: Vec<FlightId>,
+    call: flight::CallForMany,
     future: Loading<'a, V>,
 }
 
@@ -213,8 +216,8 @@ impl<'a, V: 'a> Batch<'a, V> {
                 },
                 Some(loading) => {
                     let future = loading.future.as_mut();
-                    let flights = &loading.flights;
-                    let poll = || within(flights, || future.poll(context));
+                    let call = loading.call.call;
+                    let poll = || within(call, || future.poll(context));
                     // For those who wait a panic is an error, and it goes on once all of them know.
                     let loaded = match catch_unwind(AssertUnwindSafe(poll)) {
                         Ok(Poll::Pending) => return Poll::Pending,
@@ -255,14 +258,15 @@ impl<'a, V: 'a> Batch<'a, V> {
             .partition(|member| once.insert(member.key.clone()));
         *gathered = again;
         drop(gathered);
-        let flights = members.iter().flat_map(|it| it.flights.clone()).collect();
+        let calls = members.iter().filter_map(|member| member.call);
+        let call = self.backend.flights().call_for_many(calls);
         let keys = members.iter().map(|member| member.key.clone()).collect();
         // One that panics when it is called does so where that is caught.
         let loader = Arc::clone(&self.loader);
         let future = Box::pin(async move { loader(keys).await });
         Some(UnderWay {
             members,
-            flights,
+            call,
             future,
         })
     }

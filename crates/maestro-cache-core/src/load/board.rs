@@ -11,11 +11,11 @@ use super::budget::Budget;
 use super::call::{Call, Detach, Sight};
 use super::error::LoadError;
 use super::flight::{Boarding, Landing, Leader, Moment, Told};
-use super::lead::{Condition, Departure, lead};
+use super::lead::{Condition, Departure, Errand, lead};
 use super::led::{Led, Waiting};
 use super::loader::Loader;
 use super::nesting::loads_under_way;
-use crate::{ClaimOver, Error, ErrorKind, Lookup, Result};
+use crate::{ClaimOver, Error, ErrorKind, Lookup, Result, Ttl};
 
 /// A load on its way.
 pub(super) type Loading<'a, T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send + 'a>>;
@@ -31,15 +31,21 @@ pub(super) fn load<'a, L: Loader + 'a>(
     if let Err(error) = check(&call, &found) {
         return Box::pin(ready(Err(error.into())));
     }
-    let after = call.terms.policy.timeout;
-    let loading = Box::pin(board(call, since, found, spent));
-    match after {
-        None => loading,
-        Some(after) => Box::pin(async move {
-            let loaded = timeout(after.saturating_sub(spent), loading).await;
-            loaded.unwrap_or(Err(LoadError::TimedOut))
-        }),
+    let Some(after) = call.terms.policy.timeout else {
+        return Box::pin(board(call, since, found, spent));
+    };
+    // The cache was asked for no longer than that.
+    let is_late =
+        |error: &Error| error.kind() == ErrorKind::Timeout && after <= call.terms.home.timeout;
+    let left = after.saturating_sub(spent);
+    if left.is_zero() || found.as_ref().is_err_and(is_late) {
+        return Box::pin(ready(Err(LoadError::TimedOut)));
     }
+    let loading = Box::pin(board(call, since, found, spent));
+    Box::pin(async move {
+        let loaded = timeout(left, loading).await;
+        loaded.unwrap_or(Err(LoadError::TimedOut))
+    })
 }
 
 /// What is wrong with the call itself.
@@ -47,6 +53,9 @@ fn check<L: Loader>(call: &Call<L>, found: &Result<Lookup>) -> Result<()> {
     let policy = call.terms.policy;
     policy.check()?;
     policy.ttl.resolve(call.terms.default_expiry)?;
+    if let Some(negative) = policy.negative_ttl {
+        Ttl::After(negative).resolve(call.terms.default_expiry)?;
+    }
     if let Err(error) = found
         && error.kind() == ErrorKind::InvalidKey
     {
@@ -82,7 +91,7 @@ async fn board<'a, L: Loader + 'a>(
             Ok(Lookup::Fresh { value, age }) => match call.terms.decode(value.bytes()) {
                 Some(value) => {
                     if age.is_some() {
-                        refresh(call, since, Sight::missing(None), OverLive::Yes);
+                        refresh(call, since, Sight::missing(None), ClaimOver::Live);
                     }
                     return Ok(value);
                 }
@@ -103,7 +112,7 @@ async fn board<'a, L: Loader + 'a>(
             && let Some(value) = call.terms.while_revalidating(sight.old.as_ref())
         {
             if !sight.is_held() {
-                refresh(call, since, sight, OverLive::No);
+                refresh(call, since, sight, ClaimOver::Gap);
             }
             return Ok(value);
         }
@@ -122,7 +131,7 @@ async fn board<'a, L: Loader + 'a>(
                 continue;
             }
             Boarding::Lead(leader) => {
-                let departure = departure(&call, leader, sight, OverLive::No, budget);
+                let departure = departure(&call, leader, sight, Errand::Answer, budget);
                 return depart(call, departure).await;
             }
             Boarding::Wait(waiter) => waiter,
@@ -150,34 +159,33 @@ async fn board<'a, L: Loader + 'a>(
                 return Err(LoadError::LeftOut);
             }
             Told::Landed(Landing::Unshared | Landing::LeftOut) => {}
-            Told::Landed(Landing::Failed(error)) => {
-                return call.terms.instead_of_error(sight.old.as_ref()).ok_or(error);
+            // One after the other would take them as long as all together.
+            Told::Landed(Landing::Unshareable) => {
+                let leader = flights.lead_alone(&call.terms.home.key, &inside);
+                let sight = Sight::IN_TROUBLE;
+                let departure = departure(&call, leader, sight, Errand::Answer, budget);
+                return depart(call, departure).await;
+            }
+            Told::Landed(Landing::Failed(error, fence)) => {
+                return call.terms.after_failure(sight.old.as_ref(), error, fence);
             }
             Told::TakeOver(leader) => {
-                let departure = departure(&call, leader, sight, OverLive::No, budget);
+                let departure = departure(&call, leader, sight, Errand::Answer, budget);
                 return depart(call, departure).await;
             }
         }
         // What that load stored may be of use; if not, this call has a turn of its own.
         since = call.terms.flights().now();
         doubted = None;
-        budget = call.terms.budget();
         found = call.terms.look_up(&mut budget).await;
     }
-}
-
-/// Whether a live value is to be loaded again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum OverLive {
-    Yes,
-    No,
 }
 
 fn departure<L: Loader>(
     call: &Call<L>,
     leader: Leader,
     sight: Sight,
-    over_live: OverLive,
+    errand: Errand,
     budget: Budget,
 ) -> Departure {
     let cache = if sight.is_in_trouble() {
@@ -185,14 +193,12 @@ fn departure<L: Loader>(
     } else {
         Condition::Fine
     };
-    let over = match (sight.unreadable, over_live) {
-        (Some(bytes), _) => ClaimOver::Unreadable(bytes),
-        (None, OverLive::Yes) => ClaimOver::Live,
-        (None, OverLive::No) => ClaimOver::Gap,
-    };
     Departure {
         led: Led::new(leader, call.terms.home.clone()),
-        over,
+        errand,
+        over: sight
+            .unreadable
+            .map_or(ClaimOver::Gap, ClaimOver::Unreadable),
         old: sight.old,
         cache,
         budget,
@@ -200,7 +206,7 @@ fn departure<L: Loader>(
 }
 
 /// Has the value loaded in the background, unless somebody is at it already.
-fn refresh<L: Loader>(call: Call<L>, since: Moment, sight: Sight, over_live: OverLive) {
+fn refresh<L: Loader>(call: Call<L>, since: Moment, sight: Sight, over: ClaimOver) {
     let Some(detach) = call.detach else {
         return;
     };
@@ -210,7 +216,10 @@ fn refresh<L: Loader>(call: Call<L>, since: Moment, sight: Sight, over_live: Ove
     match flights.board(&call.terms.home.key, since, evidence, &[]) {
         Boarding::Lead(leader) => {
             let budget = call.terms.budget();
-            let departure = departure(&call, leader, sight, over_live, budget);
+            let departure = Departure {
+                over,
+                ..departure(&call, leader, sight, Errand::Refresh, budget)
+            };
             // Without a runtime there is no background, and whoever finds nothing will load.
             drop(detach(call, departure));
         }
@@ -242,22 +251,25 @@ async fn lead_for_a_while<L: Loader>(
     let Some(waiting) = departure.waiting() else {
         return lead(call, departure).await;
     };
-    let codec = call.terms.codec;
-    let home = call.terms.home.clone();
-    let instead_of_error = call.terms.instead_of_error(departure.old.as_ref());
+    let terms = call.terms.clone();
+    let old = departure.old.clone();
     if let Some((call, departure)) = detach(call, departure) {
         drop(waiting);
         return lead(call, departure).await;
     }
     match timeout(after, waiting).await {
-        Ok(Told::Landed(Landing::Value(bytes))) => Ok(codec.decode(&bytes).unwrap_or(value)),
-        Ok(Told::Landed(Landing::Failed(error))) => instead_of_error.ok_or(error),
+        Ok(Told::Landed(Landing::Value(bytes))) => Ok(terms.decode(&bytes).unwrap_or(value)),
+        Ok(Told::Landed(Landing::Failed(error, fence))) => {
+            terms.after_failure(old.as_ref(), error, fence)
+        }
         // The task that had the loader is gone, so this is for somebody else who waits.
         Ok(Told::TakeOver(leader)) => {
-            drop(Led::new(leader, home));
+            drop(Led::new(leader, terms.home));
             Ok(value)
         }
         // There is something to be served.
-        Ok(Told::Landed(Landing::Unshared | Landing::LeftOut)) | Err(_) => Ok(value),
+        Ok(Told::Landed(Landing::Unshared | Landing::Unshareable | Landing::LeftOut)) | Err(_) => {
+            Ok(value)
+        }
     }
 }

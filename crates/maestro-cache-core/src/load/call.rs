@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::crew::{Crew, Idle};
-use super::flight::{Evidence, Flights};
+use super::error::LoadError;
+use super::flight::{Evidence, Fence, Flights};
 use super::lead::Departure;
 use super::led::Home;
 use super::policy::LoadPolicy;
@@ -27,6 +29,7 @@ pub(super) struct Call<L> {
 }
 
 /// All of a call but its loader.
+#[derive(Clone)]
 pub(super) struct Terms {
     pub(super) policy: LoadPolicy,
     pub(super) home: Home,
@@ -43,7 +46,19 @@ pub(super) type Detach<L> = fn(Call<L>, Departure) -> Option<(Call<L>, Departure
 #[derive(Clone)]
 pub(super) struct Old {
     pub(super) bytes: Bytes,
-    pub(super) stale_for: Duration,
+    stale_for: Duration,
+    /// When it had been stale for so long.
+    seen: Instant,
+}
+
+impl Old {
+    pub(super) fn new(value: Value, stale_for: Duration) -> Self {
+        Self {
+            bytes: value.into_bytes(),
+            stale_for,
+            seen: Instant::now(),
+        }
+    }
 }
 
 impl Terms {
@@ -72,6 +87,11 @@ impl Terms {
 
     pub(super) fn budget(&self) -> Budget {
         Budget::new(self.home.timeout, self.crew.clone())
+    }
+
+    /// One that is no more than that.
+    pub(super) fn budget_of(&self, at_most: Duration) -> Budget {
+        Budget::new(self.home.timeout.min(at_most), self.crew.clone())
     }
 
     /// To be held while it waits for what others do.
@@ -147,18 +167,33 @@ impl Terms {
         self.serve(old, self.policy.if_error.within)
     }
 
+    /// What somebody gets who waited for a load that failed: what was invalidated meanwhile is not served.
+    pub(super) fn after_failure<T: DeserializeOwned>(
+        &self,
+        old: Option<&Old>,
+        error: LoadError,
+        fence: Fence,
+    ) -> Result<T, LoadError> {
+        match fence {
+            Fence::Intact => self.instead_of_error(old).ok_or(error),
+            Fence::Broken => Err(error),
+        }
+    }
+
     /// How long to wait for a new value, and the old one, if that may be served afterwards.
     pub(super) fn after_soft_timeout<T: DeserializeOwned>(
         &self,
         old: Option<&Old>,
     ) -> Option<(Duration, T)> {
         let after = self.policy.soft_timeout?;
-        Some((after, self.serve(old, self.policy.stale_window())?))
+        // It is served no earlier than that.
+        let within = self.policy.stale_window().saturating_sub(after);
+        Some((after, self.serve(old, within)?))
     }
 
     fn serve<T: DeserializeOwned>(&self, old: Option<&Old>, within: Duration) -> Option<T> {
-        let old = old.filter(|old| old.stale_for < within)?;
-        self.decode(&old.bytes)
+        let is_of_use = |old: &&Old| old.stale_for < within.saturating_sub(old.seen.elapsed());
+        self.decode(&old.filter(is_of_use)?.bytes)
     }
 
     /// Tells of trouble with the cache, which the caller does not see.
@@ -208,10 +243,7 @@ impl Sight {
     pub(super) fn stale(value: Value, stale_for: Duration, held: Option<Held>) -> Self {
         Self {
             unreadable: None,
-            old: Some(Old {
-                bytes: value.into_bytes(),
-                stale_for,
-            }),
+            old: Some(Old::new(value, stale_for)),
             held: Some(held),
         }
     }

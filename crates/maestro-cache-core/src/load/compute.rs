@@ -258,11 +258,15 @@ where
             (State::Begun, Some(call)) => {
                 let shared = call.cache.shared();
                 let since = shared.backend().flights().now();
-                let look_for = call.policy_but_for_ttls().look_for();
+                let policy = call.policy_but_for_ttls();
+                let look_for = policy.look_for();
+                let timeout = policy.timeout;
                 let started = shared.start(
                     Operation::GetOrCompute,
                     Some(call.key),
-                    |backend, context, key| backend.look_up(context, key, look_for),
+                    |backend, context, key| {
+                        backend.look_up(context.at_most(timeout), key, look_for)
+                    },
                     Ok as Finish,
                 );
                 match started {

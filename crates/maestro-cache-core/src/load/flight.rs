@@ -17,6 +17,7 @@ use foldhash::fast::RandomState;
 use super::counts::{Counts, LoadCounts};
 use super::error::LoadError;
 use super::sync::{AtomicU64, Mutex, Ordering};
+use super::waits::{LoaderCall, Waits};
 use crate::LoadToken;
 
 /// The loads that are under way in this process, over one backend.
@@ -41,6 +42,7 @@ struct Table {
     /// Those that can be joined.
     by_key: ByKey,
     flights: HashMap<FlightId, Flight, RandomState>,
+    waits: Waits,
     last_waiter: u64,
 }
 
@@ -56,6 +58,11 @@ impl FlightId {
         static LAST: PlainAtomicU64 = PlainAtomicU64::new(0);
         Self(LAST.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// The call of its loader, unless that of a batch loads it.
+    pub(super) fn call(self) -> LoaderCall {
+        LoaderCall(self.0)
+    }
 }
 
 /// One load, from the first who needs it to the last who has its result.
@@ -67,8 +74,8 @@ struct Flight {
     /// Its place among the loads that have begun. None while nothing of its result was read yet.
     began: Option<Moment>,
     waiters: BTreeMap<u64, Option<Waker>>,
-    /// The loads that its loader waits for at present.
-    waits_for: Vec<FlightId>,
+    /// The call of the loader that loads it together with others.
+    batch: Option<LoaderCall>,
 }
 
 enum Stage {
@@ -83,11 +90,21 @@ enum Stage {
 pub(super) enum Landing {
     /// With a value, in the codec of the handle that loaded it.
     Value(Bytes),
-    Failed(LoadError),
-    /// With a value that only the one who loaded it can have.
+    /// And whether something came in between, which would have kept an old value from being served.
+    Failed(LoadError, Fence),
+    /// With nothing for them: they look for themselves.
     Unshared,
+    /// With a value that only the one who loaded it can have, and it would be the same the next time.
+    Unshareable,
     /// The loader of a batch returned nothing for it.
     LeftOut,
+}
+
+/// Whether the key was written or removed while a load ran, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fence {
+    Intact,
+    Broken,
 }
 
 /// A point in the order in which loads began.
@@ -139,14 +156,14 @@ impl Flights {
         &self.shared.counts
     }
 
-    /// Joins the load of the key, or begins one. `inside` are the loads whose loaders the caller runs
+    /// Joins the load of the key, or begins one. `inside` are the calls of loaders that the caller runs
     /// in.
     pub(super) fn board(
         &self,
         key: &Arc<str>,
         since: Moment,
         evidence: Evidence,
-        inside: &[FlightId],
+        inside: &[LoaderCall],
     ) -> Boarding {
         let mut table = self.shared.table.lock();
         if let Some(id) = table.by_key.get(&**key).copied() {
@@ -164,47 +181,71 @@ impl Flights {
                 None => {}
             }
         }
-        let loads_itself = |id: &FlightId| {
-            let flight = table.flights.get(id);
-            flight.is_some_and(|flight| flight.key == *key)
-        };
-        if inside.iter().any(loads_itself) {
+        if inside.iter().any(|call| table.is_loading(*call, key)) {
             return Boarding::Circular;
         }
-        let id = FlightId::new();
+        let id = table.begin(key);
         table.by_key.insert(Arc::clone(key), id);
-        table.flights.insert(
-            id,
-            Flight {
-                key: Arc::clone(key),
-                stage: Stage::Led,
-                token: None,
-                began: None,
-                waiters: BTreeMap::new(),
-                waits_for: Vec::new(),
-            },
-        );
-        table.hold_up(inside, id);
-        Boarding::Lead(Leader {
-            flights: self.clone(),
-            id,
-            inside: inside.into(),
-        })
+        Boarding::Lead(self.lead(&mut table, id, inside))
     }
 
-    fn wait(&self, table: &mut Table, id: FlightId, inside: &[FlightId]) -> Waiter {
-        table.last_waiter += 1;
-        let place = table.last_waiter;
-        if let Some(flight) = table.flights.get_mut(&id) {
-            flight.waiters.insert(place, None);
+    /// Begins a load that nobody joins.
+    pub(super) fn lead_alone(&self, key: &Arc<str>, inside: &[LoaderCall]) -> Leader {
+        let mut table = self.shared.table.lock();
+        let id = table.begin(key);
+        self.lead(&mut table, id, inside)
+    }
+
+    fn lead(&self, table: &mut Table, id: FlightId, inside: &[LoaderCall]) -> Leader {
+        let inside = inside.last().copied();
+        table.waits.begin(inside, id);
+        Leader {
+            flights: self.clone(),
+            id,
+            inside,
         }
-        table.hold_up(inside, id);
+    }
+
+    fn wait(&self, table: &mut Table, id: FlightId, inside: &[LoaderCall]) -> Waiter {
+        let inside = inside.last().copied();
+        table.waits.begin(inside, id);
+        let place = table.add_waiter(id);
         Waiter {
             flights: self.clone(),
             id,
             place,
-            inside: inside.into(),
+            inside,
         }
+    }
+
+    /// One call of a loader computes what each of these was to compute.
+    pub(super) fn call_for_many(&self, calls: impl Iterator<Item = LoaderCall>) -> CallForMany {
+        let call = FlightId::new().call();
+        let mut table = self.shared.table.lock();
+        let Table { flights, waits, .. } = &mut *table;
+        for LoaderCall(number) in calls {
+            if let Some(flight) = flights.get_mut(&FlightId(number)) {
+                flight.batch = Some(call);
+                waits.add_key(call, &flight.key);
+            }
+        }
+        drop(table);
+        CallForMany {
+            flights: self.clone(),
+            call,
+        }
+    }
+}
+
+/// A call of a loader for many keys. It is over when this is dropped.
+pub(super) struct CallForMany {
+    flights: Flights,
+    pub(super) call: LoaderCall,
+}
+
+impl Drop for CallForMany {
+    fn drop(&mut self) {
+        self.flights.shared.table.lock().waits.end_call(self.call);
     }
 }
 
@@ -218,44 +259,48 @@ impl fmt::Debug for Flights {
 }
 
 impl Table {
-    /// Whether the load waits for one of the others, or for one that does, or is one of them.
-    fn waits_for_any(&self, id: FlightId, others: &[FlightId]) -> bool {
-        if others.is_empty() {
+    fn begin(&mut self, key: &Arc<str>) -> FlightId {
+        let id = FlightId::new();
+        self.flights.insert(
+            id,
+            Flight {
+                key: Arc::clone(key),
+                stage: Stage::Led,
+                token: None,
+                began: None,
+                waiters: BTreeMap::new(),
+                batch: None,
+            },
+        );
+        id
+    }
+
+    fn add_waiter(&mut self, id: FlightId) -> u64 {
+        self.last_waiter += 1;
+        let place = self.last_waiter;
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.waiters.insert(place, None);
+        }
+        place
+    }
+
+    /// Whether this call of a loader computes the key, also in a load that nobody can join any more.
+    fn is_loading(&self, call: LoaderCall, key: &Arc<str>) -> bool {
+        let flight = self.flights.get(&FlightId(call.0));
+        flight.is_some_and(|flight| flight.key == *key) || self.waits.loads(call, key)
+    }
+
+    /// Whether one of these calls of loaders computes the load, or something that it waits for.
+    fn waits_for_any(&self, id: FlightId, calls: &[LoaderCall]) -> bool {
+        if calls.is_empty() {
             return false;
         }
-        let mut seen = vec![id];
-        let mut at = 0;
-        while let Some(id) = seen.get(at) {
-            if others.contains(id) {
-                return true;
-            }
-            at += 1;
-            for next in self.flights.get(id).into_iter().flat_map(|f| &f.waits_for) {
-                if !seen.contains(next) {
-                    seen.push(*next);
-                }
-            }
-        }
-        false
-    }
-
-    /// Notes that the others do not go on until this load has ended.
-    fn hold_up(&mut self, others: &[FlightId], id: FlightId) {
-        for other in others {
-            if let Some(flight) = self.flights.get_mut(other) {
-                flight.waits_for.push(id);
-            }
-        }
-    }
-
-    fn let_go_on(&mut self, others: &[FlightId], id: FlightId) {
-        for other in others {
-            if let Some(flight) = self.flights.get_mut(other)
-                && let Some(at) = flight.waits_for.iter().position(|it| *it == id)
-            {
-                flight.waits_for.swap_remove(at);
-            }
-        }
+        let call_of = |id: FlightId| {
+            let flight = self.flights.get(&id);
+            let batch = flight.and_then(|flight| flight.batch);
+            batch.unwrap_or(id.call())
+        };
+        self.waits.reaches(call_of(id), calls, call_of)
     }
 
     /// Nobody joins the load any more.
@@ -310,6 +355,7 @@ impl Flight {
     fn abandon(&mut self) -> Vec<Waker> {
         self.stage = Stage::Abandoned;
         self.began = None;
+        self.batch = None;
         self.wakers()
     }
 
@@ -324,21 +370,30 @@ impl Flight {
 pub(super) struct Leader {
     flights: Flights,
     id: FlightId,
-    inside: Box<[FlightId]>,
+    /// The call of a loader that goes on no earlier than this load has ended.
+    inside: Option<LoaderCall>,
 }
 
 impl Leader {
-    pub(super) fn id(&self) -> FlightId {
-        self.id
+    /// The call of the loader for this load.
+    pub(super) fn call(&self) -> LoaderCall {
+        self.id.call()
     }
 
     /// Somebody who waits for this load, while another task leads it. Whatever the caller runs in is held
     /// up for as long as that waits, and no longer by who leads.
     pub(super) fn waiter(&mut self) -> Waiter {
-        let inside = std::mem::take(&mut self.inside);
-        let mut table = self.flights.shared.table.lock();
-        table.let_go_on(&inside, self.id);
-        self.flights.wait(&mut table, self.id, &inside)
+        Waiter {
+            flights: self.flights.clone(),
+            id: self.id,
+            place: self.flights.shared.table.lock().add_waiter(self.id),
+            inside: self.inside.take(),
+        }
+    }
+
+    /// Whether anybody waits for it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.with(|flight| !flight.waiters.is_empty())
     }
 
     /// The claim that was made for this load, if one was.
@@ -373,7 +428,7 @@ impl Leader {
     /// Ends the load, and tells all who wait.
     pub(super) fn land(self, landing: Landing) {
         let mut table = self.flights.shared.table.lock();
-        table.let_go_on(&self.inside, self.id);
+        table.waits.end(self.inside, self.id);
         let wakers = match table.flights.get_mut(&self.id) {
             Some(flight) if !flight.waiters.is_empty() => {
                 flight.stage = Stage::Landed(landing);
@@ -397,7 +452,7 @@ impl Leader {
     /// Not after it has landed.
     pub(super) fn leave(self) -> Option<LoadToken> {
         let mut table = self.flights.shared.table.lock();
-        table.let_go_on(&self.inside, self.id);
+        table.waits.end(self.inside, self.id);
         let wakers = table.flights.get_mut(&self.id)?.abandon();
         let left = table.forget_if_deserted(self.id);
         drop(table);
@@ -411,7 +466,8 @@ pub(super) struct Waiter {
     flights: Flights,
     id: FlightId,
     place: u64,
-    inside: Box<[FlightId]>,
+    /// The call of a loader that goes on no earlier than this has been told.
+    inside: Option<LoaderCall>,
 }
 
 /// What somebody who waits is told.
@@ -435,7 +491,7 @@ impl Waiter {
                 Poll::Ready(Told::TakeOver(Leader {
                     flights: self.flights.clone(),
                     id: self.id,
-                    inside: std::mem::take(&mut self.inside),
+                    inside: self.inside.take(),
                 }))
             }
             Stage::Led => {
@@ -453,7 +509,7 @@ impl Waiter {
     /// returned.
     pub(super) fn leave(&mut self) -> Option<LoadToken> {
         let mut table = self.flights.shared.table.lock();
-        table.let_go_on(&self.inside, self.id);
+        table.waits.end(self.inside, self.id);
         let flight = table.flights.get_mut(&self.id)?;
         flight.waiters.remove(&self.place)?;
         let left = table.forget_if_deserted(self.id);

@@ -11,14 +11,14 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::budget::Budget;
 use super::call::{Call, Old, Terms};
 use super::error::LoadError;
-use super::flight::Landing;
+use super::flight::{Fence, Landing};
 use super::led::{Led, Waiting};
-use super::loaded::{Load, Word};
+use super::loaded::{Load, Word, is_zero};
 use super::loader::Loader;
 use super::nesting::within;
 use crate::{Claim, ClaimOver, Expiry, Keeping, LoadToken, LookFor, Lookup, Result, Ttl};
@@ -33,11 +33,21 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// A load that can begin.
 pub(super) struct Departure {
     pub(super) led: Led,
+    pub(super) errand: Errand,
     pub(super) over: ClaimOver,
     pub(super) old: Option<Old>,
     pub(super) cache: Condition,
     /// What is left of the time that the cache may take.
     pub(super) budget: Budget,
+}
+
+/// What the value is loaded for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// To be returned to whoever asked.
+    Answer,
+    /// To be stored, and to be had by those who ask later.
+    Refresh,
 }
 
 /// Whether the cache could be asked when the value was looked up.
@@ -77,6 +87,7 @@ pub(super) fn lead<L: Loader>(
     let Call { loader, terms, .. } = call;
     let Departure {
         led,
+        errand,
         over,
         old,
         cache,
@@ -91,15 +102,26 @@ pub(super) fn lead<L: Loader>(
         budget,
     };
     async move {
-        if cache == Condition::Fine {
-            match lead.claim(over).await {
+        match cache {
+            Condition::Fine => match lead.claim(over).await {
                 Claimed::Under(token) => lead.token = Some(token),
+                // Nobody would get to see it.
+                Claimed::Not if errand == Errand::Refresh && !lead.led.is_awaited() => {
+                    lead.led.land(Landing::Unshared);
+                    return Err(LoadError::LeftOut);
+                }
                 Claimed::Not => {}
                 // A value was there when this was asked. Some of those who wait may have come after it
                 // was removed again, and look for themselves.
-                Claimed::Found(value) | Claimed::BackingOff(value) => {
+                Claimed::Refused(value) => {
                     lead.led.land(Landing::Unshared);
                     return Ok(value);
+                }
+            },
+            // Whoever led this load before may have left a claim, under which nothing will be stored.
+            Condition::InTrouble => {
+                if let Some(token) = lead.led.token() {
+                    lead.terms.home.let_go(token);
                 }
             }
         }
@@ -126,10 +148,8 @@ enum Claimed<T> {
     Under(LoadToken),
     /// The value is loaded all the same, and not stored.
     Not,
-    /// It is there meanwhile.
-    Found(T),
-    /// The source has failed a moment ago, and there is this to be served.
-    BackingOff(T),
+    /// There is this: a value that was stored meanwhile, or an old one, and the source has just failed.
+    Refused(T),
 }
 
 impl Lead {
@@ -165,7 +185,7 @@ impl Lead {
             };
             match found {
                 Lookup::Fresh { value, .. } => match terms.decode(value.bytes()) {
-                    Some(decoded) => return Claimed::Found(decoded),
+                    Some(decoded) => return Claimed::Refused(decoded),
                     None if unreadable == MOST_UNREADABLE => return Claimed::Not,
                     None => {
                         unreadable += 1;
@@ -178,14 +198,9 @@ impl Lead {
                     stale_for,
                     held: Some(crate::Held::BackingOff),
                 } => {
-                    let old = Old {
-                        bytes: value.into_bytes(),
-                        stale_for,
-                    };
-                    return match terms.instead_of_error(Some(&old)) {
-                        Some(value) => Claimed::BackingOff(value),
-                        None => Claimed::Not,
-                    };
+                    let old = Old::new(value, stale_for);
+                    let value = terms.instead_of_error(Some(&old));
+                    return value.map_or(Claimed::Not, Claimed::Refused);
                 }
                 Lookup::Stale { .. } | Lookup::Missing { .. } => {}
             }
@@ -213,12 +228,11 @@ impl Lead {
         terms.flights().counts().note_load();
         // To ask for the time takes some, and few want to know.
         let began = terms.policy.refresh_early.map(|_| Instant::now());
-        let id = led.id();
-        let part_of = id.as_slice();
+        let call = led.call();
         let mut loading = pin!(loader.load());
         let mut keeping_alive = pin!(keep_alive(terms, *token));
         let loaded = poll_fn(|context| {
-            let poll = || within(part_of, || loading.as_mut().poll(context));
+            let poll = || within(call, || loading.as_mut().poll(context));
             if let Poll::Ready(loaded) = led.run(poll) {
                 return Poll::Ready(loaded);
             }
@@ -246,7 +260,7 @@ impl Lead {
                     Err(error) => {
                         self.terms.note("encoded it", &error);
                         self.release(None).await;
-                        Landing::Unshared
+                        Landing::Unshareable
                     }
                 };
                 self.led.land(landing);
@@ -256,12 +270,16 @@ impl Lead {
                 self.release(None).await;
                 let bytes = self.terms.codec.encode(&value);
                 self.led
-                    .land(bytes.map_or(Landing::Unshared, Landing::Value));
+                    .land(bytes.map_or(Landing::Unshareable, Landing::Value));
                 Ok(value)
             }
             Word::NotModified(ttl) => match self.what_is_there().await {
                 Some((value, bytes)) => {
-                    self.publish(bytes.clone(), ttl).await;
+                    if ttl.is_some_and(is_zero) {
+                        self.release(None).await;
+                    } else {
+                        self.publish(bytes.clone(), ttl).await;
+                    }
                     self.led.land(Landing::Value(bytes));
                     Ok(value)
                 }
@@ -298,13 +316,12 @@ impl Lead {
 
     async fn end_without<T: DeserializeOwned>(&mut self, error: LoadError) -> Result<T, LoadError> {
         self.terms.flights().counts().note_failure();
-        let value = self.terms.instead_of_error(self.old.as_ref());
-        let back_off = self.terms.policy.if_error.back_off;
-        let back_off = longest(back_off).filter(|_| value.is_some());
-        let was_invalidated = self.release(back_off).await;
-        self.led.land(Landing::Failed(error.clone()));
-        // What was invalidated while this load ran is not served, however it failed.
-        value.filter(|_| !was_invalidated).ok_or(error)
+        let old = self.old.take();
+        let is_of_use = self.terms.instead_of_error::<T>(old.as_ref()).is_some();
+        let back_off = longest(self.terms.policy.if_error.back_off).filter(|_| is_of_use);
+        let fence = self.release(back_off).await;
+        self.led.land(Landing::Failed(error.clone(), fence));
+        self.terms.after_failure(old.as_ref(), error, fence)
     }
 
     /// How long it is known that there is nothing, if that is what was loaded.
@@ -351,24 +368,25 @@ impl Lead {
         })
     }
 
-    /// Ends the claim. True if it was broken already.
-    async fn release(&mut self, back_off: Option<NonZeroU64>) -> bool {
+    /// Ends the claim, and tells whether it still held.
+    async fn release(&mut self, back_off: Option<NonZeroU64>) -> Fence {
         let Some(token) = self.token.take() else {
-            return false;
+            return Fence::Intact;
         };
         let home = &self.terms.home;
         let ask = |context| home.backend.release(context, &home.key, token, back_off);
         match self.budget.spend(ask).await {
-            Ok(held) => !held,
+            Ok(false) => Fence::Broken,
+            Ok(true) => Fence::Intact,
             Err(error) => {
                 self.terms.note("released it", &error);
-                false
+                Fence::Intact
             }
         }
     }
 }
 
-/// Renews the claim three times as often as needed. Never ready.
+/// Renews the claim three times as often as needed, however long each renewal takes. Never ready.
 async fn keep_alive(terms: &Terms, token: Option<LoadToken>) {
     let (Some(token), Some(life)) = (token, terms.backend().claim_life()) else {
         return pending().await;
@@ -376,11 +394,14 @@ async fn keep_alive(terms: &Terms, token: Option<LoadToken>) {
     if Handle::try_current().is_err() {
         return pending().await;
     }
+    let period = life / 3;
+    let mut due = interval_at(Instant::now() + period, period);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        sleep(life / 3).await;
+        due.tick().await;
         let ask = |context| terms.backend().renew(context, &terms.home.key, token);
         // One that is broken stays broken. What went wrong otherwise may be well the next time.
-        if let Ok(false) = terms.budget().spend(ask).await {
+        if let Ok(false) = terms.budget_of(period).spend(ask).await {
             return pending().await;
         }
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::error::LoadError;
-use super::flight::{FlightId, Landing, Leader, Told, Waiter};
+use super::flight::{Fence, Landing, Leader, Told, Waiter};
+use super::waits::LoaderCall;
 use crate::{CacheBackend, CallContext, LoadToken};
 
 /// Where the value of a load belongs.
@@ -44,6 +45,7 @@ impl Home {
 /// A load that is led here. Dropped, it goes on with one of those who wait, or is over.
 pub(super) struct Led {
     leader: Option<Leader>,
+    call: LoaderCall,
     home: Home,
     /// The loader is being polled: whoever drops this now is a panic on its way.
     is_polling: bool,
@@ -52,14 +54,20 @@ pub(super) struct Led {
 impl Led {
     pub(super) fn new(leader: Leader, home: Home) -> Self {
         Self {
+            call: leader.call(),
             leader: Some(leader),
             home,
             is_polling: false,
         }
     }
 
-    pub(super) fn id(&self) -> Option<FlightId> {
-        self.leader.as_ref().map(Leader::id)
+    /// The call of the loader.
+    pub(super) fn call(&self) -> LoaderCall {
+        self.call
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        self.leader.as_ref().is_some_and(Leader::is_awaited)
     }
 
     pub(super) fn token(&self) -> Option<LoadToken> {
@@ -106,7 +114,7 @@ impl Drop for Led {
         let left = if self.is_polling {
             self.home.backend.flights().counts().note_failure();
             let token = leader.token();
-            leader.land(Landing::Failed(LoadError::Panicked));
+            leader.land(Landing::Failed(LoadError::Panicked, Fence::Intact));
             token
         } else {
             leader.leave()

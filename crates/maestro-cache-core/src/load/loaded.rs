@@ -112,8 +112,12 @@ impl<T> Word<T> {
     /// Zero is what a loader says whose value is over already.
     pub(super) fn zero_keeps_nothing(self) -> Self {
         match self {
-            Self::Store(value, Some(Ttl::After(Duration::ZERO))) => Self::Transient(value),
+            Self::Store(value, Some(ttl)) if is_zero(ttl) => Self::Transient(value),
             word => word,
         }
     }
+}
+
+pub(super) fn is_zero(ttl: Ttl) -> bool {
+    ttl == Ttl::After(Duration::ZERO)
 }

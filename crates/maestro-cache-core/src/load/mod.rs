@@ -23,6 +23,7 @@ mod nesting;
 mod overrides;
 mod policy;
 mod sync;
+mod waits;
 
 pub use compute::{Computing, GetOrCompute};
 pub use counts::LoadCounts;

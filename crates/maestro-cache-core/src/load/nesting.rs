@@ -1,35 +1,30 @@
-//! Which loads the code that runs at present is part of: a loader that asks for its own value, directly
+//! Which calls of loaders the code that runs at present is part of: a loader that asks for its own value, directly
 //! or by way of another load, would wait for ever.
 
 use std::cell::RefCell;
 
-use super::flight::FlightId;
 use super::sync::thread_local;
+use super::waits::LoaderCall;
 
 thread_local! {
     #[allow(clippy::missing_const_for_thread_local)] // The model checker's has no such form.
-    static UNDER_WAY: RefCell<Vec<FlightId>> = RefCell::new(Vec::new());
+    static UNDER_WAY: RefCell<Vec<LoaderCall>> = RefCell::new(Vec::new());
 }
 
-/// The loads whose loaders the caller runs in, outermost first. What a loader spawns is not part of it.
-pub(super) fn loads_under_way() -> Vec<FlightId> {
-    UNDER_WAY.with(|loads| loads.borrow().clone())
+/// The calls of loaders that the caller runs in, outermost first. What a loader spawns is not part of it.
+pub(super) fn loads_under_way() -> Vec<LoaderCall> {
+    UNDER_WAY.with(|calls| calls.borrow().clone())
 }
 
-/// Runs something as part of these loads.
-pub(super) fn within<T>(ids: &[FlightId], run: impl FnOnce() -> T) -> T {
-    struct Leave(usize);
+/// Runs something as part of this call of a loader.
+pub(super) fn within<T>(call: LoaderCall, run: impl FnOnce() -> T) -> T {
+    struct Leave;
     impl Drop for Leave {
         fn drop(&mut self) {
-            UNDER_WAY.with(|loads| loads.borrow_mut().truncate(self.0));
+            UNDER_WAY.with(|calls| calls.borrow_mut().pop());
         }
     }
-    let before = UNDER_WAY.with(|loads| {
-        let mut loads = loads.borrow_mut();
-        let before = loads.len();
-        loads.extend_from_slice(ids);
-        before
-    });
-    let _leave = Leave(before);
+    UNDER_WAY.with(|calls| calls.borrow_mut().push(call));
+    let _leave = Leave;
     run()
 }

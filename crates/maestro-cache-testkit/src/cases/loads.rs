@@ -709,6 +709,18 @@ pub async fn what_is_not_modified_is_kept_for_another_time(subject: &Subject) {
     assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(7));
     cache.delete("key").await.unwrap();
     assert!(matches!(call().await, Err(LoadError::NothingToKeep)));
+
+    stale(subject, &cache, 7).await;
+    let over = || async { Ok::<_, io::Error>(Load::<u64>::not_modified().ttl(Duration::ZERO)) };
+    let troubles = cache.load_counts().cache_troubles;
+    let call = cache.get_or_compute("key", over);
+    assert_eq!(call.stale_if_error(60 * MINUTE).await.unwrap(), 7);
+    assert_eq!(
+        cache.get::<u64>("key").await.unwrap(),
+        None,
+        "zero keeps nothing"
+    );
+    assert_eq!(cache.load_counts().cache_troubles, troubles);
 }
 
 pub async fn a_value_that_cannot_be_read_is_replaced(subject: &Subject) {
@@ -913,6 +925,32 @@ pub async fn what_was_invalidated_is_not_served_in_place_of_an_error(subject: &S
         .get_or_compute("key", fail)
         .stale_if_error(60 * MINUTE);
     assert!(value.await.is_err(), "not if it was meanwhile either");
+
+    stale(subject, &cache, 7).await;
+    let joined_before = cache.load_counts().joined;
+    let (reading, go) = (Semaphore::new(0), Semaphore::new(0));
+    let fail = || async {
+        reading.add_permits(1);
+        go.acquire().await.unwrap().forget();
+        Err::<u64, _>(failing())
+    };
+    let ask = || {
+        cache
+            .get_or_compute("key", fail)
+            .stale_if_error(60 * MINUTE)
+            .into_future()
+    };
+    let invalidate = async {
+        reading.acquire().await.unwrap().forget();
+        until(async || cache.load_counts().joined > joined_before).await;
+        cache.delete("key").await.unwrap();
+        go.add_permits(2);
+    };
+    let (first, second, ()) = tokio::join!(ask(), ask(), invalidate);
+    assert!(
+        first.is_err() && second.is_err(),
+        "neither by those who waited"
+    );
 }
 
 pub async fn who_has_a_stale_value_waits_no_longer_than_it_likes(subject: &Subject) {
@@ -1059,6 +1097,10 @@ pub async fn a_load_that_cannot_be_is_an_error_that_says_so(subject: &Subject) {
     assert_eq!(
         kind(call("key").negative_ttl(Duration::ZERO).await),
         ErrorKind::Config
+    );
+    assert_eq!(
+        kind(call("key").negative_ttl(Duration::MAX).await),
+        ErrorKind::InvalidTtl
     );
     for beta in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let policy = LoadPolicy::new().refresh_early(RefreshEarly::eagerness(beta));

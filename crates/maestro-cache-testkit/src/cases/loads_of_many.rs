@@ -264,9 +264,41 @@ pub async fn a_loader_of_many_that_asks_for_its_own_keys_is_told(subject: &Subje
     let load = cache.get_or_compute_many(["a", "b"], async |keys: Vec<String>| {
         let inner = cache.get_or_compute("b", || async { Ok::<_, io::Error>(1_u64) });
         assert!(matches!(inner.await, Err(LoadError::Circular)));
+        let around_a_corner = async |others: Vec<String>| {
+            let inner = cache.get_or_compute("a", || async { Ok::<_, io::Error>(1_u64) });
+            assert!(matches!(inner.await, Err(LoadError::Circular)));
+            Ok::<_, io::Error>(
+                others
+                    .into_iter()
+                    .map(|key| (key, 2_u64))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let others = cache.get_or_compute_many(["c", "d"], around_a_corner);
+        assert_eq!(others.await.unwrap(), [Some(2), Some(2)]);
+        // Its load can be joined no more, and it would not end with another one either.
+        cache.delete("b").await.unwrap();
+        let inner = cache.get_or_compute("b", || async { Ok::<_, io::Error>(1_u64) });
+        assert!(matches!(inner.await, Err(LoadError::Circular)));
         Ok::<_, io::Error>(keys.into_iter().map(|key| (key, 1_u64)).collect::<Vec<_>>())
     });
     assert_eq!(load.await.unwrap(), [Some(1), Some(1)]);
+}
+
+/// What each of a thousand keys has to do with each of a thousand others is nothing that takes long.
+pub async fn many_can_be_loaded_while_many_are(subject: &Subject) {
+    let cache = subject.cache();
+    let outer: Vec<String> = (0..1000).map(|number| format!("outer:{number}")).collect();
+    let inner: Vec<String> = (0..1000).map(|number| format!("inner:{number}")).collect();
+    let load = cache.get_or_compute_many(&outer, async |keys: Vec<String>| {
+        let load = cache.get_or_compute_many(&inner, async |keys: Vec<String>| {
+            Ok::<_, io::Error>(keys.into_iter().map(|key| (key, 1_u64)).collect::<Vec<_>>())
+        });
+        let sum: u64 = load.await.unwrap().into_iter().flatten().sum();
+        Ok::<_, io::Error>(keys.into_iter().map(|key| (key, sum)).collect::<Vec<_>>())
+    });
+    let values = load.await.unwrap();
+    assert!(values.iter().all(|value| *value == Some(1000)));
 }
 
 pub async fn stale_values_are_served_for_those_of_many_that_fail(subject: &Subject) {

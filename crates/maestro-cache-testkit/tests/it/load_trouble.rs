@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use maestro_cache_core::{Cache, CacheBackend, CallContext, Error, ErrorKind, Load, LoadError};
+use maestro_cache_core::{
+    Cache, CacheBackend, CallContext, Codec, Error, ErrorKind, Load, LoadError,
+};
 use maestro_cache_testkit::{FaultyBackend, ModelBackend};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -161,6 +163,58 @@ async fn a_cache_that_is_always_late_costs_its_deadline_once() {
     }
 }
 
+/// What waits for another load has its share of that time as well.
+#[tokio::test(start_paused = true)]
+async fn a_slow_cache_costs_its_deadline_once_also_after_a_wait() {
+    let model = ModelBackend::new();
+    let faulty = FaultyBackend::new(Arc::new(model.clone()));
+    let cache = Cache::builder(faulty.clone()).timeout(DEADLINE).build();
+    let cache = cache.unwrap();
+    faulty.slow_down(DEADLINE * 4 / 10);
+    let load = || async { Ok::<_, io::Error>(7) };
+    let writer = async {
+        // After both have looked, and before one of them has claimed the key.
+        faulty.reached(3).await;
+        while cache.load_counts().joined == 0 {
+            yield_now().await;
+        }
+        Cache::new(model).set("key", &5).await.unwrap();
+        faulty.slow_down(DEADLINE * 9 / 10);
+    };
+    let began = Instant::now();
+    let first = async { cache.get_or_compute("key", load).await };
+    let second = async { cache.get_or_compute("key", load).await };
+    let (first, second, ()) = tokio::join!(first, second, writer);
+    // Whichever of them claimed the key.
+    assert!([first, second].into_iter().any(|value| value.unwrap() == 5));
+    let took = began.elapsed();
+    assert!(took <= DEADLINE * 15 / 10, "{took:?}");
+}
+
+/// A caller with less time than the cache has.
+#[tokio::test(start_paused = true)]
+async fn a_silent_cache_costs_no_more_than_the_timeout_of_the_call() {
+    let (faulty, cache) = cache();
+    faulty.stall();
+    let began = Instant::now();
+    let asked = AtomicU64::new(0);
+    let one = cache.get_or_compute("key", || {
+        asked.fetch_add(1, Ordering::SeqCst);
+        pending::<io::Result<u64>>()
+    });
+    let late = one.timeout(DEADLINE / 10).await;
+    assert!(matches!(late, Err(LoadError::TimedOut)), "{late:?}");
+    let many = cache.get_or_compute_many(["a", "b"], |_: Vec<String>| {
+        asked.fetch_add(1, Ordering::SeqCst);
+        pending::<io::Result<Vec<(String, u64)>>>()
+    });
+    let late = many.timeout(DEADLINE / 10).await;
+    assert!(matches!(late, Err(LoadError::TimedOut)), "{late:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "there was no time left");
+    let took = began.elapsed();
+    assert!(took <= DEADLINE / 5 + Duration::from_millis(5), "{took:?}");
+}
+
 /// The lookup is part of what nobody waits longer for.
 #[tokio::test(start_paused = true)]
 async fn a_timeout_begins_with_the_call() {
@@ -214,6 +268,89 @@ async fn an_old_value_that_was_seen_is_of_use_if_the_cache_is_down_afterwards() 
     assert_eq!(load.stale_if_error(60 * MINUTE).await.unwrap(), 1);
 }
 
+/// What was young enough when it was looked up is not when it is served.
+#[tokio::test(start_paused = true)]
+async fn an_old_value_grows_older_while_its_load_runs() {
+    let model = ModelBackend::new();
+    let cache = Cache::new(model.clone());
+    stale(&model, &cache).await;
+    // It was live a minute ago, and may be served for a second more.
+    let within = MINUTE + Duration::from_secs(1);
+    let fail = || async {
+        sleep(LOAD).await;
+        Err::<u64, _>(io::Error::other("the source is down"))
+    };
+    let ask = || async {
+        cache
+            .get_or_compute("key", fail)
+            .stale_if_error(within)
+            .await
+    };
+    let answers = join_all([ask(), ask()]).await;
+    assert!(answers.iter().all(Result::is_err), "{answers:?}");
+
+    let slow = || async {
+        sleep(LOAD).await;
+        Ok::<_, io::Error>(2)
+    };
+    let ask = || async {
+        let load = cache.get_or_compute("key", slow).stale_if_error(within);
+        load.soft_timeout(LOAD / 2).await
+    };
+    let answers = join_all([ask(), ask()]).await;
+    assert!(
+        answers.iter().all(|answer| matches!(answer, Ok(2))),
+        "{answers:?}"
+    );
+}
+
+/// Nobody would see what such a load returned: it is for those who ask later, and would not be stored.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_refreshed_that_cannot_be_claimed() {
+    let model = ModelBackend::new();
+    let faulty = FaultyBackend::new(Arc::new(model.clone()));
+    let cache = Cache::new(faulty.clone());
+    stale(&model, &cache).await;
+    let asked = Arc::new(AtomicU64::new(0));
+    let refresh = || {
+        let asked = Arc::clone(&asked);
+        let load = move || async move {
+            asked.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, io::Error>(2)
+        };
+        let load = cache.get_or_compute("key", load);
+        load.stale_while_revalidate(60 * MINUTE)
+    };
+    assert_eq!(refresh().await.unwrap(), 1);
+    faulty.fail_next(1, down());
+    while cache.load_counts().under_way > 0 {
+        yield_now().await;
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    assert_eq!(refresh().await.unwrap(), 1);
+    while cache.load_counts().under_way > 0 {
+        yield_now().await;
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "the next one is");
+    assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(2));
+}
+
+/// Each of them has to load it, and they do so side by side.
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_what_cannot_be_shared_do_not_wait_for_each_other() {
+    let cache = Cache::builder(ModelBackend::new()).codec(Codec::Json);
+    let cache = cache.build().unwrap();
+    let load = || async {
+        sleep(LOAD).await;
+        Ok::<_, io::Error>(f64::NAN)
+    };
+    let began = Instant::now();
+    let values = join_all((0..50).map(|_| async { cache.get_or_compute("key", load).await })).await;
+    assert!(values.into_iter().all(|value| value.unwrap().is_nan()));
+    assert_eq!(cache.load_counts().loads, 50);
+    assert!(began.elapsed() < 3 * LOAD, "{:?}", began.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_of_the_cache_that_fails_leaves_no_claim() {
     let (faulty, cache) = cache();
@@ -246,6 +383,62 @@ async fn a_call_of_the_cache_that_fails_leaves_no_claim() {
         let load = || async { Ok::<_, io::Error>(7) };
         assert_eq!(cache.get_or_compute(key, load).await.unwrap(), 7);
         assert_eq!(cache.get::<u64>(key).await.unwrap(), Some(7), "{key}");
+    }
+}
+
+/// It could not ask, and so it knows nothing of the claim.
+#[tokio::test(start_paused = true)]
+async fn who_takes_over_while_the_cache_is_in_trouble_leaves_no_claim() {
+    let (faulty, cache) = cache();
+    let mut leaving = Box::pin(async {
+        let never = pending::<io::Result<u64>>;
+        cache.get_or_compute("key", never).await
+    });
+    assert!((&mut leaving).now_or_never().is_none());
+    faulty.fail_next(1, down());
+    let load = || async { Ok::<_, io::Error>(7) };
+    let mut waiting = Box::pin(async { cache.get_or_compute("key", load).await });
+    assert!((&mut waiting).now_or_never().is_none());
+    drop(leaving);
+    assert_eq!(waiting.await.unwrap(), 7);
+    assert_eq!(cache.get_or_compute("key", load).await.unwrap(), 7);
+    assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(7));
+}
+
+/// The second of three renewals comes before the claim is over, though the first one took all the time
+/// that it had.
+#[tokio::test(start_paused = true)]
+async fn one_renewal_that_fails_does_not_end_a_claim() {
+    let (faulty, cache) = cache();
+    let life = 3 * DEADLINE;
+    for timeout in [DEADLINE, 30 * DEADLINE] {
+        let before = faulty.calls();
+        faulty.say_that_claims_live(life);
+        let patient = cache.with_timeout(timeout);
+        let mut load = Box::pin(async {
+            let load = || async {
+                faulty.stall();
+                sleep(2 * life).await;
+                Ok::<_, io::Error>(7)
+            };
+            patient.get_or_compute("key", load).await
+        });
+        let while_it_is_silent = sleep(life / 2);
+        let never = tokio::select! {
+            _ = &mut load => true,
+            () = while_it_is_silent => false,
+        };
+        assert!(!never);
+        assert_eq!(faulty.calls(), before + 3, "a lookup, a claim, a renewal");
+        let silence_ends = sleep(life / 2 - DEADLINE / 10);
+        tokio::select! {
+            _ = &mut load => unreachable!(),
+            () = silence_ends => {}
+        }
+        assert_eq!(faulty.calls(), before + 4, "another one in time");
+        faulty.heal();
+        assert_eq!(load.await.unwrap(), 7);
+        cache.delete("key").await.unwrap();
     }
 }
 
