@@ -238,7 +238,7 @@ impl Store {
         Ok(result)
     }
 
-    /// What there is for a load. A live value counts as used.
+    /// What there is for a load. A value that is found counts as used.
     #[inline]
     pub(crate) fn look_up(&self, key: &str, look_for: LookFor) -> Lookup {
         let hashed = self.hashed(key);
@@ -273,6 +273,7 @@ impl Store {
         };
         let is_stale = !kept.entry.useless().has_passed(now_millis);
         let stale = (is_stale && look_for == LookFor::FreshOrStale).then(|| {
+            kept.use_at(self.tick());
             let millis = now_millis.saturating_sub(kept.entry.deadline.at_millis());
             (kept.entry.value.clone(), Duration::from_millis(millis))
         });

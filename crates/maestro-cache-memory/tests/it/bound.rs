@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use maestro_cache_core::{Cache, ErrorKind, Ttl};
+use maestro_cache_core::{Cache, ErrorKind, StaleIfError, Ttl};
 use maestro_cache_memory::{InMemoryCache, InMemoryCacheBuilder, ManualClock};
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -119,6 +119,24 @@ fn expired_entries_go_before_live_ones() {
     );
     set(&cache, "b");
     assert_eq!(present(&cache, &["oldest", "newest", "a", "b"]), "newestab");
+}
+
+#[test]
+fn an_old_value_that_is_served_counts_as_used() {
+    let clock = ManualClock::new();
+    let cache = cache(InMemoryCache::builder().max_entries(2).clock(clock.clone()));
+    let load = |loaded: Result<i64, &'static str>| {
+        let load = cache.get_or_compute("old", || async { loaded });
+        let load = load.ttl(Duration::from_millis(1));
+        now(load.stale_if_error(StaleIfError::within(LONG).back_off(Duration::ZERO)))
+    };
+    assert_eq!(load(Ok(1)).unwrap(), 1);
+    set(&cache, "a");
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(load(Err("the source is down")).unwrap(), 1);
+    set(&cache, "b");
+    assert_eq!(present(&cache, &["a", "b"]), "b");
+    assert_eq!(load(Err("the source is down")).unwrap(), 1);
 }
 
 #[test]
