@@ -92,7 +92,8 @@ const LONGEST_TEXT: usize = 512 << 20;
 ///
 /// Services that read the key as JSON see the value, or `null` while there is none. They may read a
 /// value that is stale here. Those that read another format than JSON have to use this library. A load
-/// that keeps values as plain ones leaves nothing but the value.
+/// that keeps values as plain ones leaves nothing but the value, and so does every other write; only a
+/// value that itself ends in such white space has some more of it behind, so that it comes back whole.
 ///
 /// A server that is replaced by its replica may have forgotten what it was told last, a write that
 /// ends a load among it.
@@ -296,7 +297,7 @@ impl CacheBackend for RedisCache {
         expiry: Expiry,
         when: SetWhen,
     ) -> CacheFuture<'a, bool> {
-        if let Err(error) = self.check([key.len(), value.len()]) {
+        if let Err(error) = self.check([key.len(), mark::plain_length(&value)]) {
             return error.into();
         }
         let slot = self.slot(key);
@@ -322,7 +323,7 @@ impl CacheBackend for RedisCache {
     ) -> CacheFuture<'a, ()> {
         let lengths = entries
             .iter()
-            .flat_map(|(key, value)| [key.len(), value.len()]);
+            .flat_map(|(key, value)| [key.len(), mark::plain_length(value)]);
         if let Err(error) = self.check(lengths) {
             return error.into();
         }
@@ -409,7 +410,7 @@ impl CacheBackend for RedisCache {
         new: Bytes,
         expiry: Expiry,
     ) -> CacheFuture<'a, bool> {
-        match self.check([key.len(), expected.len(), new.len()]) {
+        match self.check([key.len(), expected.len(), mark::plain_length(&new)]) {
             Ok(()) => {
                 let script = scripts::compare_and_set(key, expected, &new, expiry);
                 self.run(context, key, Intent::Write, script, Reply::yes)

@@ -41,7 +41,8 @@ pub(crate) fn millis(expiry: Expiry) -> Option<i64> {
     }
 }
 
-pub(crate) fn set(key: &str, value: &Bytes, expiry: Expiry, when: SetWhen) -> Command {
+pub(crate) fn set(key: &str, value: &[u8], expiry: Expiry, when: SetWhen) -> Command {
+    let value = mark::plain(value);
     let mut command = Command::new("SET", 5, key.len() + value.len() + 24);
     command.arg(key).arg(value);
     if let Some(millis) = millis(expiry) {

@@ -9,9 +9,13 @@
 //! kind 1 | stale_millis 24 | cost_millis 16 | until 24 | holder 32 | MAGIC 31
 //! ```
 //!
+//! A plain value that itself ends in what reads as a mark gets a mark that says nothing behind it. So
+//! what is read from a key loses one mark at most, and always the one that was put there by us.
+//!
 //! A value is live while the key has more than `stale_millis` left, by the server's own expiry. So
 //! no clock of ours is asked, and what moves the expiry of a key moves all of it.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -32,7 +36,8 @@ pub(crate) const CLAIM_LIFE: Duration = Duration::from_secs(3);
 /// The same as the scripts are told it.
 pub(crate) const CLAIM_LIFE_MILLIS: i64 = 3000;
 
-/// The end of each mark, by which it is known. No value has it by chance.
+/// The end of each mark, by which it is known. No value has it by chance, but one may have it all the
+/// same: somebody may cache what is stored here, or want to do harm.
 const MAGIC: &[u8; END as usize] = b"\t\r \t \r\n\r\t\t\n\n\t\r\t\n\n \t \n  \n\n\r\n\n  \r";
 
 /// What stands for the digits from 0 to 3.
@@ -79,8 +84,8 @@ end
 }
 pub(crate) use lua_of_marks;
 
-/// How the scripts read marks, as Lua. Positions count from 1 there: kind 1, stale 2 to 25, until 42 to
-/// 65, holder 66 to 97.
+/// How the scripts read marks, as Lua. Positions count from 1 there: kind 1, stale 2 to 25, cost 26
+/// to 41, until 42 to 65, holder 66 to 97.
 macro_rules! lua_of_lives {
     () => {
         r"local function number(digits)
@@ -206,6 +211,15 @@ pub(crate) enum Life {
 }
 
 impl Mark {
+    /// What stands behind a plain value that would be taken for one with a mark.
+    const NOTHING: Self = Self {
+        kind: Kind::Value,
+        stale_millis: 0,
+        cost_millis: None,
+        until: 0,
+        holder: 0,
+    };
+
     /// What is to stand behind a value that is kept like this; nothing behind a plain one.
     pub(crate) fn keeping(keeping: &Keeping) -> Option<Self> {
         if keeping.stale_millis.is_none() && keeping.cost.is_none() {
@@ -294,21 +308,38 @@ fn stale_millis(keeping: &Keeping) -> u64 {
     millis.min(LONGEST_STALE)
 }
 
+/// A plain value as it is stored. Nearly always that is the value itself.
+pub(crate) fn plain(value: &[u8]) -> Cow<'_, [u8]> {
+    if is_on(value) {
+        behind(value, &Mark::NOTHING).into()
+    } else {
+        value.into()
+    }
+}
+
+/// How long a plain value is as it is stored.
+pub(crate) fn plain_length(value: &[u8]) -> usize {
+    let mark = if is_on(value) { LENGTH } else { 0 };
+    value.len().saturating_add(mark)
+}
+
+fn behind(value: &[u8], mark: &Mark) -> Vec<u8> {
+    [value, &mark.digits()].concat()
+}
+
 /// The value, with its mark if it has one, and how long its key is to be there in milliseconds.
 pub(crate) fn marked(value: &Bytes, keeping: &Keeping) -> (Bytes, Option<i64>) {
     let millis = commands::millis(keeping.expiry);
-    let Some(mark) = Mark::keeping(keeping) else {
+    let needed = || is_on(value).then_some(Mark::NOTHING);
+    let Some(mark) = Mark::keeping(keeping).or_else(needed) else {
         return (value.clone(), millis);
     };
-    let mut bytes = Vec::with_capacity(value.len() + LENGTH);
-    bytes.extend_from_slice(value);
-    bytes.extend_from_slice(&mark.digits());
     let stale_millis = i64::try_from(mark.stale_millis).unwrap_or(i64::MAX);
     let millis = millis.map(|millis| {
         let millis = millis.saturating_add(stale_millis);
         millis.min(commands::LONGEST_EXPIRY)
     });
-    (bytes.into(), millis)
+    (behind(value, &mark).into(), millis)
 }
 
 /// What a key holds that has no value and is claimed under this token.
@@ -320,7 +351,7 @@ pub(crate) fn placeholder(token: LoadToken) -> Vec<u8> {
         until: 0,
         holder: token.number(),
     };
-    [NO_VALUE, &mark.digits()].concat()
+    behind(NO_VALUE, &mark)
 }
 
 /// A token as it stands in a mark.
@@ -331,8 +362,11 @@ pub(crate) fn holder(token: LoadToken) -> Vec<u8> {
 }
 
 /// Whether there is a mark behind it. Of nearly all values it takes a look at the last byte.
-pub(crate) fn is_on(bytes: &Bytes) -> bool {
-    bytes.ends_with(MAGIC) && split(bytes).is_some()
+pub(crate) fn is_on(bytes: &[u8]) -> bool {
+    bytes.ends_with(MAGIC)
+        && bytes
+            .last_chunk::<LENGTH>()
+            .is_some_and(|mark| Mark::read(mark).is_some())
 }
 
 /// Whether a value that ends like that has no mark. An empty one is none, or there is no value.
@@ -483,10 +517,10 @@ mod tests {
         for at in 4..bytes.len() {
             let mut other = bytes.to_vec();
             other[at] = b'0';
-            assert!(!is_on(&other.into()), "{at}");
+            assert!(!is_on(&other), "{at}");
         }
-        assert!(!is_on(&Bytes::new()));
-        assert!(!is_on(&vec![b' '; 1000].into()));
+        assert!(!is_on(b""));
+        assert!(!is_on(&[b' '; 1000]));
     }
 
     fn any_mark() -> impl Strategy<Value = Mark> {
@@ -504,6 +538,29 @@ mod tests {
         })
     }
 
+    fn any_keeping() -> impl Strategy<Value = Keeping> {
+        let numbers = (0..5_u64, 0..5_u64, prop::option::of(0..5_u64));
+        numbers.prop_map(|(millis, stale, cost)| {
+            keeping(millis, Some(stale), cost.map(Duration::from_millis))
+        })
+    }
+
+    /// It is live for as long as `PTTL` says, and no load has to do with it.
+    #[test]
+    fn a_mark_that_says_nothing_changes_nothing() {
+        let mark = Mark::NOTHING;
+        assert_eq!(mark.life(1), Life::Live(1));
+        assert_eq!(mark.life(-1), Life::Endless);
+        assert_eq!(
+            mark.life(commands::LONGEST_EXPIRY),
+            Life::Live(commands::LONGEST_EXPIRY as u64)
+        );
+        assert_eq!((mark.cost_millis, mark.held_at(0)), (None, None));
+        let bytes = Bytes::from(mark.digits());
+        assert_eq!(bytes, [&[b' '; LENGTH - MAGIC.len()], &MAGIC[..]].concat());
+        assert_eq!(split(&bytes), Some((Bytes::new(), mark)));
+    }
+
     proptest! {
         #[test]
         fn a_mark_is_read_as_it_was_written(value: Vec<u8>, mark in any_mark()) {
@@ -514,9 +571,28 @@ mod tests {
             prop_assert_eq!(split(&bytes), Some((value.into(), mark)));
         }
 
+        /// However many marks a value has, storing it adds one if it has any, and reading takes off one.
+        #[test]
+        fn a_value_with_marks_is_read_as_it_was_stored(
+            value: Vec<u8>,
+            marks in prop::collection::vec(any_mark(), 0..4),
+            keeping in any_keeping(),
+        ) {
+            let digits: Vec<_> = marks.iter().flat_map(Mark::digits).collect();
+            let value = Bytes::from([&*value, &digits].concat());
+            let stored = Bytes::from(plain(&value).into_owned());
+            prop_assert_eq!(plain_length(&value), stored.len());
+            prop_assert_eq!(split(&stored), (!marks.is_empty()).then(|| (value.clone(), Mark::NOTHING)));
+            let as_plain = Keeping::plain(keeping.expiry);
+            prop_assert_eq!(marked(&value, &as_plain), (stored, commands::millis(keeping.expiry)));
+            let expected = Mark::keeping(&keeping).or((!marks.is_empty()).then_some(Mark::NOTHING));
+            let (stored, _) = marked(&value, &keeping);
+            prop_assert_eq!(split(&stored), expected.map(|mark| (value, mark)));
+        }
+
         #[test]
         fn nothing_else_is_taken_for_one(value: Vec<u8>) {
-            prop_assert!(!is_on(&value.into()));
+            prop_assert!(!is_on(&value));
         }
 
         #[test]

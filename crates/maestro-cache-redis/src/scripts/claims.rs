@@ -22,6 +22,8 @@ return found",
 );
 
 /// Claims keys. Each is answered by 1, or by what is there as [`LOOK_UP`] says it.
+///
+/// A mark that says nothing stands behind a plain value, which no load has stored.
 static CLAIM: Script = Script::new(concat!(
     mark::lua_of_marks!(),
     mark::lua_of_lives!(),
@@ -32,6 +34,10 @@ static CLAIM: Script = Script::new(concat!(
 local function done_or_refused(done)
   if type(done) == 'table' and done.err then return done end
   return 1
+end
+
+local function is_loaded(mark)
+  return string.sub(mark, 2, 41) ~= string.rep(' ', 40)
 end
 
 local function claim(key, token, over, placeholder, unreadable)
@@ -55,7 +61,7 @@ local function claim(key, token, over, placeholder, unreadable)
   else
     local is_live = live(key, mark)
     place = is_live and is_unreadable(1, -129)
-    if not place and (over == 'live' or not is_live) then
+    if not place and (over == 'live' and is_loaded(mark) or not is_live) then
       stay = holder(mark) == token or not has_until(mark)
     end
   end

@@ -85,7 +85,7 @@ return redis.pcall('UNLINK', unpack(counted))"
 ));
 
 /// Told an expiry, a loaded value becomes a plain one: it lives as long as that says, and is neither
-/// stale afterwards nor claimed.
+/// stale afterwards nor claimed. It loses its mark, unless it would be taken for marked without one.
 static SET_EXPIRY: Script = Script::new(concat!(
     mark::lua_of_marks!(),
     r"local key, millis = KEYS[1], ARGV[1]
@@ -106,7 +106,9 @@ if not left then
   return 0
 end
 if left == -1 and not millis then return 0 end
-local set = store(key, string.sub(redis.call('GET', key), 1, -129), millis)
+local value = string.sub(redis.call('GET', key), 1, -129)
+if mark_in(value) then value = value .. string.rep(' ', 97) .. MAGIC end
+local set = store(key, value, millis)
 if set.err then return set end
 return 1"
 ));
@@ -177,6 +179,7 @@ pub(crate) fn set_expiry(key: &str, expiry: Expiry) -> ScriptCall {
 }
 
 pub(crate) fn add(key: &str, value: &[u8], expiry: Expiry) -> ScriptCall {
+    let value = mark::plain(value);
     let mut arguments = keyed(key, 2, value.len() + 20);
     arguments.arg(value);
     if let Some(millis) = commands::millis(expiry) {
@@ -191,6 +194,7 @@ pub(crate) fn compare_and_set(
     new: &[u8],
     expiry: Expiry,
 ) -> ScriptCall {
+    let new = mark::plain(new);
     let mut arguments = keyed(key, 3, expected.len() + new.len() + 20);
     arguments.arg(expected).arg(new);
     if let Some(millis) = commands::millis(expiry) {

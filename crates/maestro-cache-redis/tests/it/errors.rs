@@ -295,3 +295,26 @@ async fn a_value_beyond_512_mib_is_refused_before_it_is_sent() {
     assert_eq!(set.await.unwrap_err().kind(), ErrorKind::TooLarge);
     assert!(!backend.exists(context, "small").await.unwrap());
 }
+
+/// It is stored with 128 bytes behind it, or it would be read as something else.
+#[tokio::test]
+async fn a_value_that_is_too_large_as_it_is_stored_is_refused_as_well() {
+    let backend = RedisCache::new(&RedisServer::shared().url()).unwrap();
+    let context = CallContext::new(Duration::from_secs(30));
+    let end = b"\t\r \t \r\n\r\t\t\n\n\t\r\t\n\n \t \n  \n\n\r\n\n  \r";
+    let mut value = vec![0; 512 << 20];
+    let from = value.len() - 128;
+    value[from..].fill(b' ');
+    let from = value.len() - end.len();
+    value[from..].copy_from_slice(end);
+    let value = Bytes::from(value);
+    for when in [SetWhen::Always, SetWhen::Absent] {
+        let set = backend.set(context, "huge", value.clone(), Expiry::Never, when);
+        assert_eq!(set.await.unwrap_err().kind(), ErrorKind::TooLarge);
+    }
+    let entries = [("huge", value.clone())];
+    let set = backend.set_many(context, &entries, Expiry::Never);
+    assert_eq!(set.await.unwrap_err().kind(), ErrorKind::TooLarge);
+    let swap = backend.compare_and_set(context, "huge", b"", value, Expiry::Never);
+    assert_eq!(swap.await.unwrap_err().kind(), ErrorKind::TooLarge);
+}

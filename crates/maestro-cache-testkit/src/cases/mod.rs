@@ -21,6 +21,7 @@ pub mod expiry;
 pub mod keys;
 pub mod loads;
 pub mod loads_of_many;
+pub mod lookalikes;
 pub mod namespaces;
 pub mod nulls;
 pub mod shared;
@@ -342,6 +343,17 @@ macro_rules! __for_each_case {
                 many_can_be_loaded_while_many_are
                 stale_values_are_served_for_those_of_many_that_fail
                 duplicates_of_a_key_that_is_left_out_ask_once
+            }
+            lookalikes {
+                a_lookalike_comes_back_from_every_write_to_every_read
+                a_lookalike_is_a_text_under_each_codec
+                a_lookalike_expires_at_its_time_and_is_counted_until_then
+                a_lookalike_that_was_loaded_may_be_given_another_expiry
+                a_lookalike_is_compared_as_a_whole
+                a_lookalike_of_an_integer_is_no_counter
+                a_lookalike_is_claimed_like_any_plain_value
+                who_stores_a_lookalike_of_a_claim_ends_it
+                a_lookalike_is_loaded_once
             }
             cancellation {
                 nothing_happens_before_the_first_poll
