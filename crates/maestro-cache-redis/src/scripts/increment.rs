@@ -7,7 +7,9 @@ use crate::resp::Command;
 /// Adds to counters, each with a result of its own; one that is missing is created with its expiry, in
 /// one command. Time stands still for a script, so that none expires in the middle.
 ///
-/// Lua's numbers are doubles, which are exact below 2^53 only: beyond, the text is read back.
+/// Lua's numbers are doubles, which are exact below 2^53 only: beyond, the text is read back. Some
+/// servers write those from 10^17 on with an exponent, which no command takes for an expiry, so that one is
+/// handed on as text.
 ///
 /// A loaded counter is no integer for the server, since its mark is behind it. It becomes a plain one
 /// for the time that it was to be live. If it cannot be added to, all is put back as it was.
@@ -58,7 +60,7 @@ if #refused > 0 then
     if type(sum) == 'table' then
       redis.call('SET', key, value, 'KEEPTTL')
     elseif left ~= -1 then
-      redis.call('PEXPIRE', key, left)
+      redis.call('PEXPIRE', key, string.format('%.0f', left))
     end
     return sum
   end

@@ -856,6 +856,53 @@ async fn what_cannot_be_added_to_is_left_as_it_was_with_its_claim() {
     }
 }
 
+/// A script that hands on a number of a server's may write it in another way than it was told.
+#[tokio::test]
+async fn loaded_values_may_have_the_longest_expiry() {
+    let server = RedisServer::start();
+    let bench = Bench::on(&server);
+    let cache = &bench.cache;
+    let longest = Expiry::AfterMillis(NonZeroU64::new(Expiry::MAX_MILLIS).unwrap());
+    let load = async || {
+        let _ = server.ask(&["DEL", "key"]);
+        let token = bench.claimed("key").await;
+        let keeping = Keeping {
+            expiry: longest,
+            ..keeping()
+        };
+        assert!(bench.publish("key", token, "5", keeping).await);
+    };
+    let lives_long = || pttl(&server, "key") > i64::MAX - (1 << 47);
+    for expiry in [longest, Expiry::Never] {
+        load().await;
+        assert_eq!(bench.increment("key", 1, expiry).await, Ok(6));
+        assert_eq!(raw(&server, "key"), "6");
+        assert!(lives_long());
+    }
+    load().await;
+    let token = LoadToken::new();
+    let claim = bench.claim("key", token, ClaimOver::Live).await;
+    assert!(matches!(claim, Claim::Granted));
+    assert!(bench.renew("key", token).await);
+    assert!(bench.release("key", token, u64::MAX).await);
+    assert!(matches!(bench.ttl("key").await, TimeToLive::Left(_)));
+    assert!(is_fresh(&bench.look_up("key").await, "5"));
+    assert!(cache.exists(context(), "key").await.unwrap());
+    assert!(cache.set_expiry(context(), "key", longest).await.unwrap());
+    assert_eq!(raw(&server, "key"), "5");
+    assert!(lives_long());
+    load().await;
+    let new = Bytes::from_static(b"7");
+    let swap = cache.compare_and_set(context(), "key", b"5", new.clone(), longest);
+    assert!(swap.await.unwrap());
+    assert!(lives_long());
+    let _ = server.ask(&["DEL", "key"]);
+    bench.claimed("key").await;
+    let add = cache.set(context(), "key", new, longest, SetWhen::Absent);
+    assert!(add.await.unwrap());
+    assert!(lives_long());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn increments_at_once_see_through_claims_each_for_itself() {
     let server = RedisServer::start();
