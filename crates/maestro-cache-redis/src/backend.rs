@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use maestro_cache_core::{
-    CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, ClaimRequest, Error, ErrorKind,
-    Expiry, Flights, Keeping, LoadToken, LookFor, Lookup, Pattern, Publication, Result, SetWhen,
-    TimeToLive, Value,
+    CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, ClaimRequest, Error, Expiry, Flights,
+    Keeping, LoadToken, LookFor, Lookup, Pattern, Publication, Result, SetWhen, TimeToLive, Value,
 };
 
 use crate::RedisCacheBuilder;
@@ -29,10 +28,6 @@ use crate::request::Request;
 use crate::resp::Pipeline;
 use crate::scripts::{self, Increment, MOST_KEYS, ScriptCall};
 use crate::settings::Settings;
-
-/// The longest text that a Redis server takes: 512 MiB, its `proto-max-bulk-len`. It answers a
-/// longer one by closing the connection, on all who share it.
-const LONGEST_TEXT: usize = 512 << 20;
 
 /// A cache on Redis: on one server, on a cluster, or on the master that sentinels name.
 ///
@@ -158,14 +153,7 @@ impl RedisCache {
         if self.inner.is_closed.load(Ordering::Acquire) {
             return Err(Error::closed());
         }
-        if lengths.into_iter().any(|length| length > LONGEST_TEXT) {
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                "a key or a value is longer than the 512 MiB that a Redis server takes; store it \
-                 in parts or elsewhere",
-            ));
-        }
-        Ok(())
+        commands::fit(lengths)
     }
 
     fn slot(&self, key: &str) -> Slot {
@@ -542,10 +530,7 @@ impl CacheBackend for RedisCache {
         context: CallContext,
         claims: Vec<ClaimRequest>,
     ) -> CacheFuture<'_, Vec<Result<Claim>>> {
-        let lengths = claims
-            .iter()
-            .flat_map(|claim| [claim.key.len(), scripts::unreadable(&claim.over).len()]);
-        match self.check(lengths) {
+        match self.check([]) {
             Ok(()) => self.within(context, move |deployment, deadline| async move {
                 Ok(deployment.claim_each(deadline, claims).await)
             }),
@@ -600,11 +585,7 @@ impl CacheBackend for RedisCache {
         context: CallContext,
         publications: Vec<Publication>,
     ) -> CacheFuture<'_, Vec<Result<bool>>> {
-        let lengths = publications.iter().flat_map(|each| {
-            let value = each.value.len().saturating_add(mark::LENGTH);
-            [each.key.len(), value]
-        });
-        match self.check(lengths) {
+        match self.check([]) {
             Ok(()) => self.within(context, move |deployment, deadline| async move {
                 Ok(deployment.publish_each(deadline, &publications).await)
             }),

@@ -2,7 +2,7 @@
 //! operation borrows nothing of its arguments.
 
 use bytes::Bytes;
-use maestro_cache_core::{Expiry, LoadToken, SetWhen};
+use maestro_cache_core::{Error, ErrorKind, Expiry, LoadToken, Result, SetWhen};
 
 use crate::mark;
 use crate::resp::{Command, Pipeline};
@@ -13,6 +13,22 @@ use crate::resp::{Command, Pipeline};
 /// expiries go up to `i64::MAX`, so the last 2^46, good until the year 4199, are kept free for the
 /// server's clock; nobody sees the difference in 292 million years.
 pub(crate) const LONGEST_EXPIRY: i64 = i64::MAX - (1 << 46);
+
+/// The longest text that a Redis server takes: 512 MiB, its `proto-max-bulk-len`. It answers a
+/// longer one by closing the connection, on all who share it.
+const LONGEST_TEXT: usize = 512 << 20;
+
+/// Refuses keys and values that are too long to be sent, by their lengths.
+pub(crate) fn fit(lengths: impl IntoIterator<Item = usize>) -> Result<()> {
+    if lengths.into_iter().any(|length| length > LONGEST_TEXT) {
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            "a key or a value is longer than the 512 MiB that a Redis server takes; store it in \
+             parts or elsewhere",
+        ));
+    }
+    Ok(())
+}
 
 /// A command over one key.
 pub(crate) fn keyed(name: &str, key: &str) -> Command {

@@ -8,6 +8,7 @@ use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
 use crate::found::{Found, claimed};
+use crate::mark;
 use crate::reply::Reply;
 use crate::request::{Request, Weight};
 use crate::resp::Pipeline;
@@ -25,7 +26,12 @@ const AT_ONCE: usize = 512;
 trait Question: Sync {
     fn key(&self) -> &str;
 
-    fn size(&self) -> usize;
+    /// How long the value is that goes with the key; none if none does.
+    fn value_length(&self) -> usize;
+
+    fn size(&self) -> usize {
+        self.key().len().saturating_add(self.value_length())
+    }
 }
 
 impl Question for Box<str> {
@@ -33,7 +39,7 @@ impl Question for Box<str> {
         self
     }
 
-    fn size(&self) -> usize {
+    fn value_length(&self) -> usize {
         0
     }
 }
@@ -43,7 +49,7 @@ impl Question for ClaimRequest {
         &self.key
     }
 
-    fn size(&self) -> usize {
+    fn value_length(&self) -> usize {
         scripts::unreadable(&self.over).len()
     }
 }
@@ -53,8 +59,9 @@ impl Question for Publication {
         &self.key
     }
 
-    fn size(&self) -> usize {
-        self.value.len()
+    fn value_length(&self) -> usize {
+        // With its mark it must not be too long either.
+        self.value.len().saturating_add(mark::LENGTH)
     }
 }
 
@@ -137,8 +144,14 @@ impl Deployment {
         let asked = (0_usize..)
             .zip(parts(questions, most))
             .map(|(place, part)| {
-                let replies = ask(part);
-                async move { (place, answers(part.len(), replies.await, answer)) }
+                let replies = fit(part).map(|()| ask(part));
+                async move {
+                    let replies = match replies {
+                        Ok(replies) => replies.await,
+                        Err(error) => Err(error),
+                    };
+                    (place, answers(part.len(), replies, answer))
+                }
             });
         let asked: Vec<_> = asked.collect();
         // In any order, so that one whose answer is late holds up no others.
@@ -186,13 +199,21 @@ impl Deployment {
     }
 }
 
-/// As large as they may be, and of one question at least.
+/// Refuses a part that is too long to be sent, which is one question alone.
+fn fit<Q: Question>(part: &[Q]) -> Result<()> {
+    commands::fit(
+        part.iter()
+            .flat_map(|each| [each.key().len(), each.value_length()]),
+    )
+}
+
+/// As large as they may be, and of one question at least. One that is larger than that is alone.
 fn parts<Q: Question>(mut questions: &[Q], most: usize) -> impl Iterator<Item = &[Q]> {
     std::iter::from_fn(move || {
-        let mut size = 0;
+        let mut size: usize = 0;
         let count = questions.iter().take(most).take_while(|question| {
             let is_first = size == 0;
-            size += question.size() + 1;
+            size = size.saturating_add(question.size()).saturating_add(1);
             is_first || size <= MOST_BYTES_OF_A_PART
         });
         let (part, rest) = questions.split_at_checked(count.count())?;

@@ -638,6 +638,37 @@ async fn each_of_many_keys_has_an_error_of_its_own() {
     assert_eq!(published, [true, false, true]);
 }
 
+/// Zeros are not touched, so this much memory is only asked for.
+#[tokio::test]
+async fn what_is_too_large_is_an_error_for_its_own_key_of_many() {
+    let server = RedisServer::start();
+    let cluster = RedisCluster::builder().replicas(0).start();
+    let huge = Bytes::from(vec![0; (512 << 20) - 127]);
+    let longer = Bytes::from(vec![0; (512 << 20) + 1]);
+    for cache in [Bench::on(&server).cache, Bench::on_cluster(&cluster).cache] {
+        let token = LoadToken::new();
+        let keys = ["first", "before", "huge", "behind", "last"];
+        let mut claims = keys.map(|key| claim_of(key, token));
+        claims[2].over = ClaimOver::Unreadable(longer.clone());
+        let claimed = cache.claim_many(context(), claims.to_vec()).await.unwrap();
+        let kinds: Vec<_> = claimed.into_iter().map(kind).collect();
+        let too_large = Some(ErrorKind::TooLarge);
+        assert_eq!(kinds, [None, None, too_large, None, None]);
+        let claim = cache.claim_many(context(), vec![claim_of("huge", token)]);
+        assert_eq!(kind(claim.await.unwrap().remove(0)), None);
+        let mut publications = keys.map(|key| publication_of(key, token));
+        publications[2].value = huge.clone();
+        let published = cache.publish_many(context(), publications.to_vec());
+        let published = published.await.unwrap();
+        assert!(published[2].as_ref().is_err_and(|error| {
+            (error.kind(), error.outcome()) == (ErrorKind::TooLarge, Outcome::NotApplied)
+        }));
+        let kept = published.iter().map(|kept| kept.as_ref().ok());
+        let yes = Some(&true);
+        assert_eq!(kept.collect::<Vec<_>>(), [yes, yes, None, yes, yes]);
+    }
+}
+
 fn kind<T>(answer: maestro_cache_core::Result<T>) -> Option<ErrorKind> {
     answer.err().map(|error| error.kind())
 }
