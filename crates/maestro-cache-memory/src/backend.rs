@@ -343,11 +343,10 @@ impl CacheBackend for InMemoryCache {
         &'a self,
         _: CallContext,
         keys: &[&str],
+        look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
         self.read(|store| {
-            let found = keys
-                .iter()
-                .map(|key| Ok(store.look_up(key, LookFor::FreshOrStale)));
+            let found = keys.iter().map(|key| Ok(store.look_up(key, look_for)));
             found.collect()
         })
     }

@@ -17,7 +17,7 @@ use maestro_cache_core::{
 use crate::RedisCacheBuilder;
 use crate::call::{Deadline, Intent};
 #[cfg(feature = "cluster")]
-use crate::cluster::{Cluster, Errand, value_or_missing};
+use crate::cluster::{Cluster, Errand};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
 use crate::in_flight::InFlight;
@@ -96,8 +96,8 @@ use crate::settings::Settings;
 /// # Differences that a server brings
 ///
 /// Where a key holds a list or another type of Redis, reading it is
-/// [`WrongType`](ErrorKind::WrongType), but for `get_many`, where
-/// [`MGET`](https://redis.io/docs/latest/commands/mget/) shows it as missing.
+/// [`WrongType`](ErrorKind::WrongType), but for `get_many`, and
+/// `look_up_many` for fresh values, where [`MGET`](https://redis.io/docs/latest/commands/mget/) shows it as missing.
 ///
 /// With rules for the user ([`ACL`](https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/)),
 /// it needs `GET`, `GETRANGE`, `MGET`, `SET`, `UNLINK`, `EXISTS`, `INCRBY`, `PTTL`, `PEXPIRE`,
@@ -257,23 +257,10 @@ impl CacheBackend for RedisCache {
         if keys.is_empty() {
             return CacheFuture::ready(Ok(Vec::new()));
         }
-        let kept = Keys::new(keys);
-        #[cfg(feature = "cluster")]
-        if let Deployment::Cluster(cluster) = &self.inner.deployment {
-            let gets = self.each(keys, |key| commands::keyed("GET", key));
-            return self.within(context, move |deployment, deadline| async move {
-                let replies = cluster.batch(deadline, Intent::Read, gets).await?;
-                let values = replies.into_iter().map(value_or_missing);
-                let values = values.collect::<Result<_>>()?;
-                deployment.see_through(deadline, &kept, values).await
-            });
-        }
-        let get = commands::over_keys("MGET", keys).into();
+        let keys = Keys::new(keys);
         self.within(context, move |deployment, deadline| async move {
-            let reply = deployment.call(Slot::ANY, deadline, Intent::Read, &get);
-            let values = reply.await?.many()?.into_iter().map(Reply::value);
-            let values = values.collect::<Result<_>>()?;
-            deployment.see_through(deadline, &kept, values).await
+            let values = deployment.get_each(deadline, &keys.all()).await;
+            values.into_iter().collect()
         })
     }
 
@@ -495,14 +482,30 @@ impl CacheBackend for RedisCache {
         &'a self,
         context: CallContext,
         keys: &[&str],
+        look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
         if let Err(error) = self.check(keys.iter().map(|key| key.len())) {
             return error.into();
         }
-        let keys: Vec<Box<str>> = keys.iter().map(|key| (*key).into()).collect();
-        self.within(context, move |deployment, deadline| async move {
-            Ok(deployment.look_up_each(deadline, &keys).await)
-        })
+        if keys.is_empty() {
+            return CacheFuture::ready(Ok(Vec::new()));
+        }
+        match look_for {
+            LookFor::Fresh => {
+                let keys = Keys::new(keys);
+                self.within(context, move |deployment, deadline| async move {
+                    let values = deployment.get_each(deadline, &keys.all()).await;
+                    let found = values.into_iter().map(|value| value.map(Lookup::from));
+                    Ok(found.collect())
+                })
+            }
+            LookFor::FreshOrStale => {
+                let keys: Vec<Box<str>> = keys.iter().map(|key| (*key).into()).collect();
+                self.within(context, move |deployment, deadline| async move {
+                    Ok(deployment.look_up_each(deadline, &keys).await)
+                })
+            }
+        }
     }
 
     fn claim<'a>(

@@ -231,7 +231,7 @@ fn answer_or_many<Q>(reply: Reply, part: &[Q]) -> Result<Vec<Reply>> {
 }
 
 /// What went wrong with a part, did so for each key of it.
-fn answers<A>(
+pub(crate) fn answers<A>(
     count: usize,
     replies: Result<Vec<Reply>>,
     answer: impl Fn(Reply) -> Result<A>,

@@ -19,11 +19,13 @@ impl Keys {
         }
     }
 
-    /// The key at this place; empty if there is none.
-    pub(crate) fn at(&self, place: usize) -> &str {
-        let end_of = |place: usize| self.ends.get(place).copied().unwrap_or(self.text.len());
-        let begin = place.checked_sub(1).map_or(0, end_of);
-        self.text.get(begin..end_of(place)).unwrap_or_default()
+    /// All of them, in their order.
+    pub(crate) fn all(&self) -> Vec<&str> {
+        let begins = std::iter::once(&0).chain(&self.ends);
+        begins
+            .zip(&self.ends)
+            .map(|(begin, end)| self.text.get(*begin..*end).unwrap_or_default())
+            .collect()
     }
 }
 
@@ -34,12 +36,7 @@ mod tests {
     #[test]
     fn each_key_is_at_its_place() {
         let keys = ["a", "", "bc", "é", ""];
-        let kept = Keys::new(&keys);
-        for (place, key) in keys.iter().enumerate() {
-            assert_eq!(kept.at(place), *key);
-        }
-        assert_eq!(kept.at(5), "");
-        assert_eq!(kept.at(7), "");
-        assert_eq!(Keys::new(&[]).at(0), "");
+        assert_eq!(Keys::new(&keys).all(), keys);
+        assert!(Keys::new(&[]).all().is_empty());
     }
 }

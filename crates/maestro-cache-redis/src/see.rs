@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+#[cfg(feature = "cluster")]
+use futures_util::future::join_all;
 use maestro_cache_core::{
     Claim, ClaimOver, ClaimRequest, ErrorKind, Expiry, LookFor, Lookup, Result, SetWhen, Value,
 };
@@ -11,8 +13,8 @@ use maestro_cache_core::{
 use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
+use crate::each::answers;
 use crate::found::{Found, at_a_glance, claimed, looked_for};
-use crate::keys::Keys;
 use crate::mark;
 use crate::reply::Reply;
 use crate::request::Joinable;
@@ -119,31 +121,89 @@ impl Deployment {
         Found::read(found)
     }
 
-    /// Leaves live values in place of what has a mark, of what was read for these keys.
-    pub(crate) async fn see_through(
+    /// The live values of the keys, of which there is at least one. What becomes of a node of a cluster is
+    /// nothing to the keys of the others, also if it takes all the time that there is.
+    pub(crate) async fn get_each(
         &self,
         deadline: Deadline,
-        keys: &Keys,
-        mut values: Vec<Option<Value>>,
-    ) -> Result<Vec<Option<Value>>> {
-        let is_marked = |value: &Option<Value>| match value {
-            Some(value) => mark::is_on(value.bytes()),
-            None => false,
+        keys: &[&str],
+    ) -> Vec<Result<Option<Value>>> {
+        #[cfg(feature = "cluster")]
+        if let Self::Cluster(cluster) = self {
+            let slots: Vec<Slot> = keys.iter().map(|key| self.slot(key.as_bytes())).collect();
+            let by_node = cluster.by_node(deadline, &slots).await;
+            let asked = by_node.of_nodes.into_iter().map(|(_, places)| async move {
+                let keys: Vec<&str> = places
+                    .iter()
+                    .filter_map(|at| keys.get(*at).copied())
+                    .collect();
+                let values = self.get_each_together(deadline, &keys).await;
+                places.into_iter().zip(values)
+            });
+            let known = join_all(asked).await.into_iter().flatten();
+            let unknown = by_node.of_nobody.into_iter();
+            let mut values: Vec<_> = known
+                .chain(unknown.map(|(at, error)| (at, Err(error))))
+                .collect();
+            values.sort_unstable_by_key(|(place, _)| *place);
+            return values.into_iter().map(|(_, value)| value).collect();
+        }
+        self.get_each_together(deadline, keys).await
+    }
+
+    /// The live values of keys that are asked for in one message.
+    async fn get_each_together(
+        &self,
+        deadline: Deadline,
+        keys: &[&str],
+    ) -> Vec<Result<Option<Value>>> {
+        let replies = self.get_many_marked(deadline, keys).await;
+        let values = answers(keys.len(), replies, value_or_missing);
+        self.see_through(deadline, keys, values).await
+    }
+
+    /// What each of the keys holds, with a mark if it has one.
+    async fn get_many_marked(&self, deadline: Deadline, keys: &[&str]) -> Result<Vec<Reply>> {
+        #[cfg(feature = "cluster")]
+        if let Self::Cluster(cluster) = self {
+            let gets = keys
+                .iter()
+                .map(|key| (self.slot(key.as_bytes()), commands::keyed("GET", key)))
+                .collect();
+            return cluster.batch(deadline, Intent::Read, gets).await;
+        }
+        let get = commands::over_keys("MGET", keys).into();
+        let reply = self.call(Slot::ANY, deadline, Intent::Read, &get).await?;
+        reply.many_of(keys.len())
+    }
+
+    /// Leaves live values in place of what has a mark, of what was read for these keys.
+    async fn see_through(
+        &self,
+        deadline: Deadline,
+        keys: &[&str],
+        mut values: Vec<Result<Option<Value>>>,
+    ) -> Vec<Result<Option<Value>>> {
+        let is_marked = |value: &Result<Option<Value>>| match value {
+            Ok(Some(value)) => mark::is_on(value.bytes()),
+            Ok(None) | Err(_) => false,
         };
-        let marked: Vec<usize> = (0..)
+        let marked: Vec<(usize, &str)> = (0..)
+            .zip(keys)
             .zip(&values)
-            .filter_map(|(place, value)| is_marked(value).then_some(place))
+            .filter_map(|((place, key), value)| is_marked(value).then_some((place, *key)))
             .collect();
-        for places in marked.chunks(MOST_KEYS) {
-            let keys: Vec<&str> = places.iter().map(|place| keys.at(*place)).collect();
-            let found = Box::pin(self.find_many(deadline, &keys)).await?;
-            for (place, found) in places.iter().zip(found) {
+        for marked in marked.chunks(MOST_KEYS) {
+            let keys: Vec<&str> = marked.iter().map(|(_, key)| *key).collect();
+            let found = Box::pin(self.find_many(deadline, &keys)).await;
+            let found = answers(keys.len(), found, live_or_missing);
+            for ((place, _), found) in marked.iter().zip(found) {
                 if let Some(value) = values.get_mut(*place) {
-                    *value = live_or_missing(found)?;
+                    *value = found;
                 }
             }
         }
-        Ok(values)
+        values
     }
 
     /// What is found under each of the keys.
@@ -273,10 +333,18 @@ impl Deployment {
     }
 }
 
-/// What holds another type is missing, as with `MGET`.
+fn value_or_missing(reply: Reply) -> Result<Option<Value>> {
+    or_missing(reply.value())
+}
+
 fn live_or_missing(reply: Reply) -> Result<Option<Value>> {
-    match Found::read(reply) {
+    or_missing(Found::read(reply).map(Found::into_live))
+}
+
+/// What holds another type is missing, as with `MGET`.
+fn or_missing(value: Result<Option<Value>>) -> Result<Option<Value>> {
+    match value {
         Err(error) if error.kind() == ErrorKind::WrongType => Ok(None),
-        found => found.map(Found::into_live),
+        value => value,
     }
 }

@@ -404,10 +404,11 @@ impl CacheBackend for FaultyBackend {
         &'a self,
         context: CallContext,
         keys: &[&str],
+        look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
         let keys = owned(keys);
         self.run(context, Kind::Read, move |inner| {
-            inner.look_up_many(context, &borrowed(&keys))
+            inner.look_up_many(context, &borrowed(&keys), look_for)
         })
     }
 

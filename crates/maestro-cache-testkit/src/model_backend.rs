@@ -288,11 +288,10 @@ impl CacheBackend for ModelBackend {
         &'a self,
         _: CallContext,
         keys: &[&str],
+        look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
         self.call(|model| {
-            let found = keys
-                .iter()
-                .map(|key| Ok(model.look_up(key, LookFor::FreshOrStale)));
+            let found = keys.iter().map(|key| Ok(model.look_up(key, look_for)));
             Ok(found.collect())
         })
     }

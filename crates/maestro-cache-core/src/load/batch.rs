@@ -32,7 +32,7 @@ use super::policy::LoadPolicy;
 use super::waits::LoaderCall;
 use crate::cache::Cache;
 use crate::key::StoredKeys;
-use crate::{CacheBackend, LookFor, Lookup, Operation};
+use crate::{CacheBackend, Lookup, Operation};
 
 pub(super) type Loaded<V> = Result<HashMap<String, Load<V>>, LoadError>;
 pub(super) type Loading<'a, V> = Pin<Box<dyn Future<Output = Loaded<V>> + Send + 'a>>;
@@ -133,33 +133,19 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
 async fn look_up(cache: &Cache, keys: &[String], policy: LoadPolicy) -> Vec<crate::Result<Lookup>> {
     let timeout = policy.timeout;
     let stored = StoredKeys::new(cache.key_prefix(), keys);
-    let found = match policy.look_for() {
-        LookFor::Fresh => {
-            let read = cache.shared().run(
-                Operation::GetOrComputeMany,
-                None,
-                |backend, context, _| match &stored {
-                    Ok(stored) => backend.get_many(context.at_most(timeout), &stored.as_strs()),
-                    Err(error) => error.clone().into(),
-                },
-                |values| Ok(values.into_iter().map(|value| Ok(value.into())).collect()),
-            );
-            read.await
-        }
-        LookFor::FreshOrStale => {
-            let look_up = cache.shared().run(
-                Operation::GetOrComputeMany,
-                None,
-                |backend, context, _| match &stored {
-                    Ok(stored) => backend.look_up_many(context.at_most(timeout), &stored.as_strs()),
-                    Err(error) => error.clone().into(),
-                },
-                Ok::<Vec<_>, _>,
-            );
-            look_up.await
-        }
-    };
-    match found {
+    let look_for = policy.look_for();
+    let look_up = cache.shared().run(
+        Operation::GetOrComputeMany,
+        None,
+        |backend, context, _| match &stored {
+            Ok(stored) => {
+                backend.look_up_many(context.at_most(timeout), &stored.as_strs(), look_for)
+            }
+            Err(error) => error.clone().into(),
+        },
+        Ok::<Vec<_>, _>,
+    );
+    match look_up.await {
         Ok(mut found) => {
             found.resize_with(keys.len(), || Err(no_answer()));
             found

@@ -127,29 +127,62 @@ impl Cluster {
         deadline: Deadline,
         commands: &[(Slot, impl Errand)],
     ) -> Result<Vec<Share>> {
-        let mut shares: Vec<Share> = Vec::new();
-        for (at, (slot, command)) in commands.iter().enumerate() {
-            let node = self.owner(*slot, deadline).await?;
-            let share = match shares
-                .iter_mut()
-                .position(|share| Arc::ptr_eq(&share.node, &node))
-            {
-                Some(known) => shares.get_mut(known),
-                None => {
-                    shares.push(Share {
-                        node,
-                        places: Vec::new(),
-                        commands: Pipeline::new(),
-                    });
-                    shares.last_mut()
-                }
+        let slots: Vec<Slot> = commands.iter().map(|(slot, _)| *slot).collect();
+        let by_node = self.by_node(deadline, &slots).await;
+        if let Some((_, error)) = by_node.of_nobody.into_iter().next() {
+            return Err(error);
+        }
+        let shares = by_node.of_nodes.into_iter().map(|(node, places)| {
+            let mut pipeline = Pipeline::new();
+            for (_, command) in places.iter().filter_map(|at| commands.get(*at)) {
+                pipeline.add(command.command(false));
+            }
+            Share {
+                node,
+                places,
+                commands: pipeline,
+            }
+        });
+        Ok(shares.collect())
+    }
+
+    /// Finds out whose each of the slots is.
+    pub(crate) async fn by_node(self: &Arc<Self>, deadline: Deadline, slots: &[Slot]) -> ByNode {
+        let mut found = ByNode::default();
+        for (at, slot) in slots.iter().enumerate() {
+            let node = match (self.known_owner(*slot), found.of_nobody.last()) {
+                (Some(node), _) => Ok(node),
+                // The map was drawn anew for that one, which need not be done again.
+                (None, Some((_, error))) => Err(error.clone()),
+                (None, None) => self.owner(*slot, deadline).await,
             };
-            if let Some(share) = share {
-                share.places.push(at);
-                share.commands.add(command.command(false));
+            match node {
+                Ok(node) => found.add(node, at),
+                Err(error) => found.of_nobody.push((at, error)),
             }
         }
-        Ok(shares)
+        found
+    }
+}
+
+/// Whose slots are, each named by its place among those that were asked about.
+#[derive(Default)]
+pub(crate) struct ByNode {
+    pub(crate) of_nodes: Vec<(Arc<Node>, Vec<usize>)>,
+    /// With the reason why none is known.
+    pub(crate) of_nobody: Vec<(usize, Error)>,
+}
+
+impl ByNode {
+    fn add(&mut self, node: Arc<Node>, at: usize) {
+        let known = self
+            .of_nodes
+            .iter_mut()
+            .find(|(known, _)| Arc::ptr_eq(known, &node));
+        match known {
+            Some((_, places)) => places.push(at),
+            None => self.of_nodes.push((node, vec![at])),
+        }
     }
 }
 
@@ -191,14 +224,6 @@ impl Fate {
             }
             Some(error) => Err(error),
         }
-    }
-}
-
-/// The values of a batch of `GET`. What holds another type is missing, as with `MGET`.
-pub(crate) fn value_or_missing(reply: Reply) -> Result<Option<maestro_cache_core::Value>> {
-    match reply.value() {
-        Err(error) if error.kind() == ErrorKind::WrongType => Ok(None),
-        value => value,
     }
 }
 

@@ -62,14 +62,19 @@ struct Cartographer {
 }
 
 impl Cluster {
+    /// The node of the slot, if it is on the map.
+    pub(super) fn known_owner(&self, slot: Slot) -> Option<Arc<Node>> {
+        self.map.lock().owners.get(slot).map(Arc::clone)
+    }
+
     /// The node of the slot. Draws the map if there is none, or if the slot is nobody's on it.
     pub(super) async fn owner(
         self: &Arc<Self>,
         slot: Slot,
         deadline: Deadline,
     ) -> Result<Arc<Node>> {
-        if let Some(node) = self.map.lock().owners.get(slot) {
-            return Ok(Arc::clone(node));
+        if let Some(node) = self.known_owner(slot) {
+            return Ok(node);
         }
         self.draw(deadline).await?;
         let map = self.map.lock();

@@ -1,6 +1,8 @@
 //! Claims and stale values on real servers: all of it stands in the key, where others write too.
 
+use std::collections::HashSet;
 use std::num::NonZeroU64;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -12,6 +14,7 @@ use maestro_cache_redis::RedisCache;
 use maestro_cache_testkit::{RedisCluster, RedisServer};
 use tokio::time::sleep;
 
+use crate::errors::cache_within;
 use crate::gathering::calls;
 
 const HOUR: Expiry = Expiry::AfterMillis(NonZeroU64::new(3_600_000).unwrap());
@@ -625,7 +628,7 @@ async fn each_of_many_keys_has_an_error_of_its_own() {
     assert!(!server.ask(&["RPUSH", "list", "1"]).is_error());
     let token = LoadToken::new();
     let keys = ["before", "list", "behind"];
-    let found = cache.look_up_many(context(), &keys);
+    let found = cache.look_up_many(context(), &keys, LookFor::FreshOrStale);
     let kinds: Vec<_> = found.await.unwrap().into_iter().map(kind).collect();
     assert_eq!(kinds, [None, Some(ErrorKind::WrongType), None]);
     let claims = keys.map(|key| claim_of(key, token)).to_vec();
@@ -1274,15 +1277,17 @@ async fn a_server_that_is_gone_is_an_error_for_each_of_many_keys() {
     let keys: Vec<String> = (0..100).map(|number| number.to_string()).collect();
     let token = LoadToken::new();
     let names: Vec<&str> = keys.iter().map(String::as_str).collect();
-    let found = cache.look_up_many(context, &names);
+    let found = cache.look_up_many(context, &names, LookFor::FreshOrStale);
     let found: Vec<_> = found.await.unwrap().into_iter().map(kind).collect();
+    let fresh = cache.look_up_many(context, &names, LookFor::Fresh);
+    let fresh: Vec<_> = fresh.await.unwrap().into_iter().map(kind).collect();
     let claims = names.iter().map(|key| claim_of(key, token)).collect();
     let claimed = cache.claim_many(context, claims).await.unwrap();
     let claimed: Vec<_> = claimed.into_iter().map(kind).collect();
     let publications = names.iter().map(|key| publication_of(key, token));
     let published = cache.publish_many(context, publications.collect());
     let published: Vec<_> = published.await.unwrap().into_iter().map(kind).collect();
-    for errors in [found, claimed, published] {
+    for errors in [found, fresh, claimed, published] {
         assert_eq!(errors.len(), keys.len());
         let expected = [Some(ErrorKind::Unavailable), Some(ErrorKind::Timeout)];
         assert!(errors.iter().all(|it| expected.contains(it)), "{errors:?}");
@@ -1306,8 +1311,10 @@ async fn a_node_that_is_silent_is_an_error_for_its_own_keys_of_many() {
     let token = LoadToken::new();
     cluster.pause(silent);
     let context = CallContext::new(Duration::from_millis(500));
-    let found = cache.look_up_many(context, &names);
+    let found = cache.look_up_many(context, &names, LookFor::FreshOrStale);
     let found: Vec<_> = found.await.unwrap().iter().map(Result::is_err).collect();
+    let fresh = cache.look_up_many(context, &names, LookFor::Fresh);
+    let fresh: Vec<_> = fresh.await.unwrap().iter().map(Result::is_err).collect();
     let claims = names.iter().map(|key| claim_of(key, token)).collect();
     let claimed = cache.claim_many(context, claims).await.unwrap();
     let claimed: Vec<_> = claimed.iter().map(Result::is_err).collect();
@@ -1321,6 +1328,95 @@ async fn a_node_that_is_silent_is_an_error_for_its_own_keys_of_many() {
         .collect();
     cluster.resume(silent);
     assert_eq!(found, is_silent);
+    assert_eq!(fresh, is_silent);
     assert_eq!(claimed, is_silent);
     assert_eq!(published, is_silent);
+}
+
+/// Whether a load wants old values or not, and whether what is there was stored by one or not.
+#[tokio::test]
+async fn a_node_that_is_silent_has_no_values_of_others_loaded_again() {
+    let cluster = RedisCluster::start();
+    let cache = cache_within(&cluster.url(), Duration::from_millis(500));
+    let patient = cache.with_timeout(Duration::from_secs(30));
+    let keys: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    for (number, key) in keys.iter().enumerate() {
+        if number % 2 == 0 {
+            patient.set(key, &number).await.unwrap();
+        } else {
+            let load = async || Ok::<_, std::io::Error>(number);
+            let load = patient.get_or_compute(key, load);
+            let load = load.stale_if_error(Duration::from_secs(60));
+            assert_eq!(load.await.unwrap(), number);
+        }
+    }
+    let silent = cluster.node_of_key("0");
+    let (of_silent, of_others): (HashSet<_>, HashSet<_>) = keys
+        .iter()
+        .cloned()
+        .partition(|key| cluster.node_of_key(key) == silent);
+    assert!(of_others.len() > 10);
+    for stale in [Duration::ZERO, Duration::from_secs(60)] {
+        let asked = Mutex::new(HashSet::new());
+        let load = cache.get_or_compute_many(&keys, |missing| {
+            asked.lock().unwrap().extend(missing.iter().cloned());
+            async { Ok::<_, std::io::Error>(missing.into_iter().map(|key| (key, 1000))) }
+        });
+        cluster.pause(silent);
+        let values = load.stale_if_error(stale).await;
+        cluster.resume(silent);
+        assert_eq!(asked.into_inner().unwrap(), of_silent);
+        for ((number, key), value) in keys.iter().enumerate().zip(values.unwrap()) {
+            let expected = if of_silent.contains(key) {
+                1000
+            } else {
+                number
+            };
+            assert_eq!(value, Some(expected), "{key}");
+        }
+        for key in &of_silent {
+            let _: Option<usize> = patient.get(key).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_gone_is_an_error_for_its_own_keys_of_many() {
+    let cluster = RedisCluster::builder().replicas(0).start();
+    let cache = Bench::on_cluster(&cluster).cache;
+    let keys: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    // So that the cluster is known.
+    assert_eq!(cache.delete(context(), &names).await.unwrap(), 0);
+    let gone = cluster.node_of_key("0");
+    let is_gone: Vec<_> = names
+        .iter()
+        .map(|key| cluster.node_of_key(key) == gone)
+        .collect();
+    cluster.kill(gone);
+    let context = CallContext::new(Duration::from_millis(500));
+    for look_for in [LookFor::Fresh, LookFor::FreshOrStale] {
+        let found = cache.look_up_many(context, &names, look_for).await.unwrap();
+        let found: Vec<_> = found.iter().map(Result::is_err).collect();
+        assert_eq!(found, is_gone);
+    }
+}
+
+#[tokio::test]
+async fn fresh_values_of_many_keys_are_one_command() {
+    let server = RedisServer::start();
+    let bench = Bench::on(&server);
+    let keys: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    bench.set("7", "7").await;
+    let found = bench.cache.look_up_many(context(), &names, LookFor::Fresh);
+    let found = found.await.unwrap();
+    let is_fresh = |found: &maestro_cache_core::Result<Lookup>| {
+        found.as_ref().is_ok_and(|found| is_fresh(found, "7"))
+    };
+    assert_eq!(found.iter().position(is_fresh), Some(7));
+    assert_eq!(found.len(), 1000);
+    assert_eq!((calls(&server, "mget"), calls(&server, "evalsha")), (1, 0));
+    let none = bench.cache.look_up_many(context(), &[], LookFor::Fresh);
+    assert!(none.await.unwrap().is_empty());
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use maestro_cache_core::{
     Bytes, CacheBackend, CallContext, Claim, ClaimOver, ClaimRequest, Error, ErrorKind, Expiry,
-    Held, Keeping, LoadToken, Lookup, Publication, Result, Value,
+    Held, Keeping, LoadToken, LookFor, Lookup, Publication, Result, Value,
 };
 
 use crate::Subject;
@@ -49,9 +49,13 @@ impl Keys {
     }
 
     async fn look_up(&self, names: &[&str]) -> Vec<String> {
+        self.look_for(names, LookFor::FreshOrStale).await
+    }
+
+    async fn look_for(&self, names: &[&str], look_for: LookFor) -> Vec<String> {
         let stored: Vec<_> = names.iter().map(|name| self.stored(name)).collect();
         let stored: Vec<&str> = stored.iter().map(|key| &**key).collect();
-        let found = self.backend.look_up_many(context(), &stored);
+        let found = self.backend.look_up_many(context(), &stored, look_for);
         found.await.unwrap().into_iter().map(told).collect()
     }
 
@@ -167,7 +171,15 @@ pub async fn many_keys_are_looked_up_as_each_alone(subject: &Subject) {
             "nothing, held by nobody",
         ]
     );
-    assert!(keys.look_up(&[]).await.is_empty());
+    let fresh = keys.look_for(&names, LookFor::Fresh).await;
+    let is_live = |found: &String| found.starts_with("live");
+    assert_eq!(fresh[1..3], ["live 5", "live loaded"]);
+    assert_eq!(fresh.iter().filter(|found| is_live(found)).count(), 2);
+    let is_missing = |found: &String| found.starts_with("nothing");
+    assert_eq!(fresh.iter().filter(|found| is_missing(found)).count(), 5);
+    for look_for in [LookFor::Fresh, LookFor::FreshOrStale] {
+        assert!(keys.look_for(&[], look_for).await.is_empty());
+    }
 }
 
 pub async fn many_keys_are_claimed_as_each_alone(subject: &Subject) {
@@ -333,8 +345,10 @@ pub async fn after_close_calls_about_many_keys_are_closed(subject: &Subject) {
         value: Bytes::new(),
         keeping: plain(),
     };
-    let found = keys.backend.look_up_many(context(), &["key"]);
-    assert!(closed(all_of(found.await).err()));
+    for look_for in [LookFor::Fresh, LookFor::FreshOrStale] {
+        let found = keys.backend.look_up_many(context(), &["key"], look_for);
+        assert!(closed(all_of(found.await).err()));
+    }
     let claimed = keys.backend.claim_many(context(), vec![request]);
     assert!(closed(all_of(claimed.await).err()));
     let published = keys.backend.publish_many(context(), vec![publication]);

@@ -177,9 +177,9 @@ impl Key {
         for look_for in [LookFor::Fresh, LookFor::FreshOrStale] {
             let found = backend.look_up(context(), stored, look_for).await;
             read.push(fresh(found.unwrap()));
+            let found = backend.look_up_many(context(), &[stored, stored], look_for);
+            read.extend(all_of(found.await).unwrap().into_iter().map(fresh));
         }
-        let found = backend.look_up_many(context(), &[stored]).await;
-        read.extend(all_of(found).unwrap().into_iter().map(fresh));
         read.push(self.cache.get_bytes(KEY).await.unwrap());
         read
     }
