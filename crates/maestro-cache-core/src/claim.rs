@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::value::Size;
 use crate::{Expiry, Value};
 
 /// The name of one load of one key, which no other load has.
@@ -133,7 +134,7 @@ pub enum Held {
 }
 
 /// Over what a key may be claimed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum ClaimOver {
     /// Over nothing, or over a stale value, which stays.
     Gap,
@@ -141,6 +142,16 @@ pub enum ClaimOver {
     Live,
     /// Over this very value, which cannot be read and is removed; and over nothing.
     Unreadable(Bytes),
+}
+
+impl fmt::Debug for ClaimOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gap => f.write_str("Gap"),
+            Self::Live => f.write_str("Live"),
+            Self::Unreadable(bytes) => write!(f, "Unreadable({:?})", Size(bytes)),
+        }
+    }
 }
 
 /// A claim that is made together with those of other keys, by
@@ -157,7 +168,7 @@ pub struct ClaimRequest {
 
 /// What was loaded for a key and is stored together with others, by
 /// [`CacheBackend::publish_many`](crate::CacheBackend::publish_many).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Publication {
     /// The key.
     pub key: Arc<str>,
@@ -167,6 +178,17 @@ pub struct Publication {
     pub value: Bytes,
     /// How it is to be kept.
     pub keeping: Keeping,
+}
+
+impl fmt::Debug for Publication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publication")
+            .field("key", &self.key)
+            .field("token", &self.token)
+            .field("value", &Size(&self.value))
+            .field("keeping", &self.keeping)
+            .finish()
+    }
 }
 
 /// What became of a claim.

@@ -118,8 +118,16 @@ impl From<Bytes> for Value {
 
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Values may be personal data: only the size is shown.
-        write!(f, "Value({} bytes)", self.bytes().len())
+        write!(f, "Value({:?})", Size(self.bytes()))
+    }
+}
+
+/// Shows the size of a value in place of its bytes, which may be personal data.
+pub(crate) struct Size<'a>(pub(crate) &'a Bytes);
+
+impl fmt::Debug for Size<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
     }
 }
 

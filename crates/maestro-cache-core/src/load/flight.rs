@@ -86,7 +86,7 @@ enum Stage {
 }
 
 /// How a load ended, for those who waited.
-#[derive(Clone, Debug)]
+#[derive(Clone)] // Without `Debug`, since it may hold a value.
 pub(super) enum Landing {
     /// With a value, in the codec of the handle that loaded it.
     Value(Bytes),

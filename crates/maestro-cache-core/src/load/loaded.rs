@@ -1,5 +1,6 @@
 //! What a loader says of its value besides the value.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -35,19 +36,35 @@ use crate::Ttl;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "it says something only if the loader returns it"]
 pub struct Load<T> {
     pub(super) word: Word<T>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Word<T> {
     /// With a time to live, if the loader names one.
     Store(T, Option<Ttl>),
     Transient(T),
     /// With a time to live, if the loader names one.
     NotModified(Option<Ttl>),
+}
+
+/// Without the value, which may be personal data.
+impl<T> fmt::Debug for Load<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, ttl) = match &self.word {
+            Word::Store(_, ttl) => ("Load::store", ttl.as_ref()),
+            Word::Transient(_) => ("Load::transient", None),
+            Word::NotModified(ttl) => ("Load::not_modified", ttl.as_ref()),
+        };
+        let mut shown = f.debug_struct(name);
+        if let Some(ttl) = ttl {
+            shown.field("ttl", ttl);
+        }
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl<T> Load<T> {

@@ -9,6 +9,7 @@
 )]
 
 mod builder;
+mod debug;
 mod errors;
 mod futures;
 mod loader_errors;
