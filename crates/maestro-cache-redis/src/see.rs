@@ -11,6 +11,8 @@ use maestro_cache_core::{
 };
 
 use crate::call::{Deadline, Intent};
+#[cfg(feature = "cluster")]
+use crate::cluster::in_order;
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
 use crate::each::answers;
@@ -142,11 +144,8 @@ impl Deployment {
             });
             let known = join_all(asked).await.into_iter().flatten();
             let unknown = by_node.of_nobody.into_iter();
-            let mut values: Vec<_> = known
-                .chain(unknown.map(|(at, error)| (at, Err(error))))
-                .collect();
-            values.sort_unstable_by_key(|(place, _)| *place);
-            return values.into_iter().map(|(_, value)| value).collect();
+            let values = known.chain(unknown.map(|(at, error)| (at, Err(error))));
+            return in_order(values.collect());
         }
         self.get_each_together(deadline, keys).await
     }
@@ -157,24 +156,24 @@ impl Deployment {
         deadline: Deadline,
         keys: &[&str],
     ) -> Vec<Result<Option<Value>>> {
-        let replies = self.get_many_marked(deadline, keys).await;
-        let values = answers(keys.len(), replies, value_or_missing);
-        self.see_through(deadline, keys, values).await
+        let replies = self.get_many_marked(deadline, keys).await.into_iter();
+        let values = replies.map(|reply| reply.and_then(value_or_missing));
+        self.see_through(deadline, keys, values.collect()).await
     }
 
     /// What each of the keys holds, with a mark if it has one.
-    async fn get_many_marked(&self, deadline: Deadline, keys: &[&str]) -> Result<Vec<Reply>> {
+    async fn get_many_marked(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Reply>> {
         #[cfg(feature = "cluster")]
         if let Self::Cluster(cluster) = self {
             let gets = keys
                 .iter()
                 .map(|key| (self.slot(key.as_bytes()), commands::keyed("GET", key)))
                 .collect();
-            return cluster.batch(deadline, Intent::Read, gets).await;
+            return cluster.read_each(deadline, gets).await;
         }
         let get = commands::over_keys("MGET", keys).into();
-        let reply = self.call(Slot::ANY, deadline, Intent::Read, &get).await?;
-        reply.many_of(keys.len())
+        let reply = self.call(Slot::ANY, deadline, Intent::Read, &get).await;
+        each_of(reply, keys.len())
     }
 
     /// Leaves live values in place of what has a mark, of what was read for these keys.
@@ -196,10 +195,9 @@ impl Deployment {
         for marked in marked.chunks(MOST_KEYS) {
             let keys: Vec<&str> = marked.iter().map(|(_, key)| *key).collect();
             let found = Box::pin(self.find_many(deadline, &keys)).await;
-            let found = answers(keys.len(), found, live_or_missing);
             for ((place, _), found) in marked.iter().zip(found) {
                 if let Some(value) = values.get_mut(*place) {
-                    *value = found;
+                    *value = found.and_then(live_or_missing);
                 }
             }
         }
@@ -207,24 +205,20 @@ impl Deployment {
     }
 
     /// What is found under each of the keys.
-    async fn find_many(&self, deadline: Deadline, keys: &[&str]) -> Result<Vec<Reply>> {
+    async fn find_many(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Reply>> {
         #[cfg(feature = "cluster")]
         if let Self::Cluster(cluster) = self {
             let calls = keys
                 .iter()
                 .map(|key| (self.slot(key.as_bytes()), scripts::look_up(&[key])))
                 .collect();
-            let replies = cluster.batch(deadline, Intent::Read, calls).await?;
-            return replies
-                .into_iter()
-                .map(|reply| reply.parts().map(|[found]| found))
-                .collect();
+            let replies = cluster.read_each(deadline, calls).await.into_iter();
+            let found = replies.map(|reply| reply?.parts().map(|[found]| found));
+            return found.collect();
         }
         let look_up = scripts::look_up(keys).heavy_if(true);
-        let reply = self
-            .run(Slot::ANY, deadline, Intent::Read, &look_up)
-            .await?;
-        reply.many_of(keys.len())
+        let reply = self.run(Slot::ANY, deadline, Intent::Read, &look_up).await;
+        each_of(reply, keys.len())
     }
 
     /// Stores the value where there is no live one.
@@ -331,6 +325,11 @@ impl Deployment {
         let in_full = script.request(true);
         self.call(slot, deadline, intent, &in_full).await
     }
+}
+
+/// The answers about so many keys, or what went wrong for each of them.
+fn each_of(reply: Result<Reply>, count: usize) -> Vec<Result<Reply>> {
+    answers(count, reply.and_then(|reply| reply.many_of(count)), Ok)
 }
 
 fn value_or_missing(reply: Reply) -> Result<Option<Value>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use maestro_cache_core::{Error, ErrorKind, Outcome, Result};
+use maestro_cache_core::{Error, Outcome, Result};
 
 use super::{Cluster, Node, Redirect};
 use crate::call::{Deadline, Intent};
@@ -11,13 +11,6 @@ use crate::deployment::Slot;
 use crate::reply::Reply;
 use crate::resp::{Command, Pipeline};
 use crate::scripts::ScriptCall;
-
-/// The commands for one node, and where their answers belong.
-struct Share {
-    node: Arc<Node>,
-    places: Vec<usize>,
-    commands: Pipeline,
-}
 
 /// What is sent to the node of a slot.
 pub(crate) trait Errand: Send + Sync {
@@ -52,98 +45,99 @@ impl Cluster {
         intent: Intent,
         commands: Vec<(Slot, impl Errand)>,
     ) -> Result<Vec<Reply>> {
-        let shares = self.shares(deadline, &commands).await?;
-        let asked = shares.iter().map(|share| async {
-            let request = share.commands.clone().into();
-            let replies = share.node.server.call(deadline, intent, &request).await;
-            replies.and_then(Reply::many)
-        });
-        let answers = join_all(asked).await;
-        let mut replies: Vec<Option<Reply>> = commands.iter().map(|_| None).collect();
-        let (mut again, mut fate) = (Vec::new(), Fate::default());
-        for (share, answer) in shares.iter().zip(answers) {
-            match answer {
-                Ok(answers) => {
-                    for (at, reply) in share.places.iter().zip(answers) {
-                        match reply.redirect(&share.node.address) {
-                            None if reply.is_unknown_script() => again.push(*at),
-                            None => {
-                                fate.answered(&reply);
-                                if let Some(place) = replies.get_mut(*at) {
-                                    *place = Some(reply);
-                                }
-                            }
-                            Some(redirect) => {
-                                if let Redirect::Moved(slot, address) = redirect {
-                                    self.moved(slot, address)?;
-                                    self.draw_soon();
-                                }
-                                again.push(*at);
-                            }
-                        }
-                    }
-                }
-                Err(error) => {
-                    self.draw_soon();
-                    fate.failed(error);
-                }
-            }
-        }
-        if fate.failure.is_none() {
-            // Each goes its own way: only those of slots that just move, and those whose node has to
-            // be told a script. They did nothing where they were refused.
-            let asked = again.iter().filter_map(|at| commands.get(*at));
-            let asked = asked.map(|(slot, command)| async move {
-                let request = command.command(true).into();
-                self.call(*slot, deadline, intent, &request).await
-            });
-            for (at, answer) in again.iter().zip(join_all(asked).await) {
-                match answer {
-                    Ok(reply) => {
-                        fate.answered(&reply);
-                        if let Some(place) = replies.get_mut(*at) {
-                            *place = Some(reply);
-                        }
-                    }
-                    Err(error) => fate.failed(error),
-                }
-            }
-        }
-        fate.judge(intent)?;
-        let missing = || {
-            Error::new(
-                ErrorKind::Backend,
-                "a node left a command without an answer",
-            )
-        };
-        replies
-            .into_iter()
-            .map(|reply| reply.ok_or_else(missing))
-            .collect()
-    }
-
-    async fn shares(
-        self: &Arc<Self>,
-        deadline: Deadline,
-        commands: &[(Slot, impl Errand)],
-    ) -> Result<Vec<Share>> {
-        let slots: Vec<Slot> = commands.iter().map(|(slot, _)| *slot).collect();
-        let by_node = self.by_node(deadline, &slots).await;
+        let by_node = self.by_node(deadline, &slots(&commands)).await;
+        // Nothing was sent yet.
         if let Some((_, error)) = by_node.of_nobody.into_iter().next() {
             return Err(error);
         }
-        let shares = by_node.of_nodes.into_iter().map(|(node, places)| {
-            let mut pipeline = Pipeline::new();
-            for (_, command) in places.iter().filter_map(|at| commands.get(*at)) {
-                pipeline.add(command.command(false));
+        let asked = self.ask_nodes(deadline, intent, &commands, by_node.of_nodes);
+        let answers = asked.await;
+        let mut fate = Fate::default();
+        for (_, answer) in &answers {
+            match answer {
+                Ok(reply) => fate.answered(reply),
+                Err(error) => fate.failed(error.clone()),
             }
-            Share {
-                node,
-                places,
-                commands: pipeline,
+        }
+        fate.judge(intent)?;
+        in_order(answers).into_iter().collect()
+    }
+
+    /// The same for reading, where each command has an answer of its own.
+    pub(crate) async fn read_each(
+        self: &Arc<Self>,
+        deadline: Deadline,
+        commands: Vec<(Slot, impl Errand)>,
+    ) -> Vec<Result<Reply>> {
+        let by_node = self.by_node(deadline, &slots(&commands)).await;
+        let asked = self.ask_nodes(deadline, Intent::Read, &commands, by_node.of_nodes);
+        let mut answers = asked.await;
+        let unknown = by_node.of_nobody.into_iter();
+        answers.extend(unknown.map(|(at, error)| (at, Err(error))));
+        in_order(answers)
+    }
+
+    /// Sends to each node what is its own, at the same time. Each answer is told with its place.
+    async fn ask_nodes(
+        self: &Arc<Self>,
+        deadline: Deadline,
+        intent: Intent,
+        commands: &[(Slot, impl Errand)],
+        nodes: Vec<(Arc<Node>, Vec<usize>)>,
+    ) -> Vec<(usize, Result<Reply>)> {
+        let asked = nodes
+            .into_iter()
+            .map(|(node, places)| self.ask_node(deadline, intent, commands, node, places));
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    async fn ask_node(
+        self: &Arc<Self>,
+        deadline: Deadline,
+        intent: Intent,
+        commands: &[(Slot, impl Errand)],
+        node: Arc<Node>,
+        places: Vec<usize>,
+    ) -> Vec<(usize, Result<Reply>)> {
+        let mut pipeline = Pipeline::new();
+        for (_, command) in places.iter().filter_map(|at| commands.get(*at)) {
+            pipeline.add(command.command(false));
+        }
+        let reply = node.server.call(deadline, intent, &pipeline.into()).await;
+        let replies = match reply.and_then(|reply| reply.many_of(places.len())) {
+            Ok(replies) => replies,
+            Err(error) => {
+                self.draw_soon();
+                let failed = places.into_iter().map(|at| (at, Err(error.clone())));
+                return failed.collect();
             }
+        };
+        let (mut answers, mut again) = (Vec::with_capacity(places.len()), Vec::new());
+        for (at, reply) in places.into_iter().zip(replies) {
+            match reply.redirect(&node.address) {
+                None if reply.is_unknown_script() => again.push(at),
+                None => answers.push((at, Ok(reply))),
+                Some(Redirect::Moved(slot, address)) => {
+                    self.draw_soon();
+                    match self.moved(slot, address) {
+                        Ok(_) => again.push(at),
+                        Err(error) => answers.push((at, Err(error))),
+                    }
+                }
+                Some(_) => again.push(at),
+            }
+        }
+        // Each goes its own way: only those of slots that just move, and those whose node has to be told
+        // a script. They did nothing where they were refused.
+        let asked = again.into_iter().filter_map(|at| {
+            let (slot, command) = commands.get(at)?;
+            Some(async move {
+                let request = command.command(true).into();
+                (at, self.call(*slot, deadline, intent, &request).await)
+            })
         });
-        Ok(shares.collect())
+        answers.extend(join_all(asked).await);
+        answers
     }
 
     /// Finds out whose each of the slots is.
@@ -163,6 +157,16 @@ impl Cluster {
         }
         found
     }
+}
+
+fn slots(commands: &[(Slot, impl Errand)]) -> Vec<Slot> {
+    commands.iter().map(|(slot, _)| *slot).collect()
+}
+
+/// The answers in the order of the places that they belong to.
+pub(crate) fn in_order<A>(mut answers: Vec<(usize, A)>) -> Vec<A> {
+    answers.sort_unstable_by_key(|(place, _)| *place);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// Whose slots are, each named by its place among those that were asked about.
@@ -229,6 +233,8 @@ impl Fate {
 
 #[cfg(test)]
 mod tests {
+    use maestro_cache_core::ErrorKind;
+
     use super::*;
     use crate::resp::Value;
 

@@ -1420,3 +1420,35 @@ async fn fresh_values_of_many_keys_are_one_command() {
     let none = bench.cache.look_up_many(context(), &[], LookFor::Fresh);
     assert!(none.await.unwrap().is_empty());
 }
+
+/// Whether it is on no map, or the node that it was of does not serve it any more.
+#[tokio::test]
+async fn a_slot_of_nobody_is_an_error_for_its_own_keys_of_many() {
+    let cluster = RedisCluster::builder().replicas(0).start();
+    let slot = cluster.slot_of_key("0").to_string();
+    let names = ["0", "1", "{0}other", "2", "3", "4", "5"];
+    let early = Bench::on_cluster(&cluster).cache;
+    assert_eq!(early.delete(context(), &names).await.unwrap(), 0);
+    let owner = cluster.node_of_key("0");
+    // The owner first, so that it tells nobody of the slot any more.
+    let others = cluster.nodes().into_iter().filter(|node| *node != owner);
+    for node in [owner].into_iter().chain(others) {
+        let server = cluster.server(node);
+        let partial = ["CONFIG", "SET", "cluster-require-full-coverage", "no"];
+        assert!(!server.ask(&partial).is_error());
+        let _ = server.ask(&["CLUSTER", "DELSLOTS", &slot]);
+    }
+    assert!(
+        names[3..]
+            .iter()
+            .any(|key| cluster.node_of_key(key) == owner)
+    );
+    for cache in [early, Bench::on_cluster(&cluster).cache] {
+        let found = cache.look_up_many(context(), &names, LookFor::Fresh);
+        let kinds: Vec<_> = found.await.unwrap().into_iter().map(kind).collect();
+        let nobody = Some(ErrorKind::Unavailable);
+        assert_eq!(kinds, [nobody, None, nobody, None, None, None, None]);
+        let values = cache.get_many(context(), &names).await;
+        assert_eq!(kind(values), nobody);
+    }
+}
