@@ -296,6 +296,27 @@ mod tests {
                 "READONLY You can't write against a read only replica.",
                 NotWritable,
             ),
+            // As Redis 6.2 tells of what went wrong in a script.
+            (
+                "@user_script: 1: The user executing the script can't run this command or subcommand",
+                PermissionDenied,
+            ),
+            (
+                "@user_script: 7: -READONLY You can't write against a read only replica.",
+                NotWritable,
+            ),
+            (
+                "ERR Error running script (call to f_b99f0ec4958051b083342b29ff753194a946a743): \
+                 @user_script:1: @user_script: 1: -OOM command not allowed when used memory > 'maxmemory'.",
+                OutOfMemory,
+            ),
+            (
+                "ERR Error running script (call to f_d1ad8397c172dc0a63e271f0c4c4250ca8d5d1fb): \
+                 @user_script:1: WRONGTYPE Operation against a key holding the wrong kind of value",
+                WrongType,
+            ),
+            ("ERR Error running script (call to nobody knows", Backend),
+            ("@user_script: nobody knows", Backend),
             (
                 "MISCONF Redis is configured to save RDB snapshots",
                 NotWritable,

@@ -47,7 +47,12 @@ pub(crate) struct Refusal(Box<str>);
 
 impl Refusal {
     pub(super) fn new(line: &[u8]) -> Self {
-        Self(String::from_utf8_lossy(line).into())
+        let line = String::from_utf8_lossy(line);
+        match raised_in_a_script(&line) {
+            Some(cause) if starts_with_a_code(cause) => Self(cause.into()),
+            Some(cause) => Self(format!("ERR {cause}").into()),
+            None => Self(line.into()),
+        }
     }
 
     pub(crate) fn code(&self) -> &str {
@@ -61,6 +66,25 @@ impl Refusal {
     fn parts(&self) -> (&str, &str) {
         self.0.split_once(' ').unwrap_or((&self.0, ""))
     }
+}
+
+/// What went wrong in a script, without the place in it that a server before 7.0 puts in front.
+fn raised_in_a_script(line: &str) -> Option<&str> {
+    let mut cause = match line.strip_prefix("ERR Error running script (call to ") {
+        Some(call) => call.split_once("): ")?.1,
+        None => line,
+    };
+    while let Some(place) = cause.strip_prefix("@user_script:") {
+        cause = place.split_once(": ")?.1;
+    }
+    let is_there = cause.len() < line.len();
+    is_there.then(|| cause.strip_prefix('-').unwrap_or(cause))
+}
+
+/// Servers write their codes in capitals.
+fn starts_with_a_code(line: &str) -> bool {
+    let word = line.split(' ').next().unwrap_or_default();
+    word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 impl fmt::Debug for Refusal {

@@ -11,8 +11,8 @@ use maestro_cache_testkit::{Fixture, RedisCluster, RedisSentinels, RedisServer};
 /// Moves the deadlines nearer of all keys that match; one that passed is removed by the server.
 const AGE: &str = "
 for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
-  local deadline = redis.call('PEXPIRETIME', key)
-  if deadline >= 0 then redis.call('PEXPIREAT', key, deadline - ARGV[2]) end
+  local left = redis.call('PTTL', key)
+  if left >= 0 then redis.call('PEXPIRE', key, left - ARGV[2]) end
 end";
 
 /// A backend of its own on servers that all tests share.
