@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use maestro_cache_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::slots::Owners;
@@ -123,6 +124,9 @@ impl Cluster {
                 }
                 self.draw_soon();
                 changed.await;
+                // A runtime that is being shut down drops who draws at once, so that this would go round
+                // for ever. Whoever yields there is dropped as well.
+                yield_now().await;
             }
         };
         match timeout_at(deadline.instant(), drawn).await {

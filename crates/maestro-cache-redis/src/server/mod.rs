@@ -166,6 +166,9 @@ impl Server {
                 return Ok(lease);
             }
             changed.await;
+            // A runtime that is being shut down drops the supervisor at once, so that this would go round
+            // for ever. Whoever yields there is dropped as well.
+            yield_now().await;
         }
     }
 

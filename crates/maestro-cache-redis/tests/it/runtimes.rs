@@ -1,12 +1,13 @@
 //! Runtimes: none, one after the other, and two at once.
 
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use maestro_cache_core::{Cache, CacheBackend, CallContext, ErrorKind};
 use maestro_cache_redis::RedisCache;
 use maestro_cache_testkit::RedisServer;
+use tokio::runtime::Handle;
 
 use crate::errors::{cache, cache_within};
 use crate::fakes::slowly;
@@ -159,4 +160,57 @@ fn two_runtimes_at_once_share_the_connections() {
             });
         }
     });
+}
+
+/// Tells when it is dropped.
+struct Tells(mpsc::Sender<()>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+/// A call begins in a task of a runtime that has dropped all other tasks already, and would drop what is
+/// spawned there as soon as it is.
+fn does_not_keep_a_runtime_from_ending(cache: &Cache) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(cache.set("key", "value").into_future())
+        .unwrap();
+    let (has_begun, begun) = mpsc::channel();
+    let (call_is_gone, gone) = mpsc::channel();
+    let cache = cache.clone();
+    runtime.spawn(async move {
+        let _gone = Tells(call_is_gone);
+        has_begun.send(()).unwrap();
+        // It stands in the middle of a poll, so that it is not dropped with the others.
+        while Handle::current().metrics().num_alive_tasks() > 1 {
+            std::thread::yield_now();
+        }
+        while cache.get::<String>("key").await.is_ok() {}
+    });
+    begun.recv().unwrap();
+    runtime.shutdown_background();
+    gone.recv_timeout(Duration::from_secs(60))
+        .expect("the task ends with its runtime");
+}
+
+#[test]
+fn a_call_does_not_keep_a_runtime_from_ending() {
+    let server = RedisServer::shared();
+    does_not_keep_a_runtime_from_ending(&cache(&server.url()));
+}
+
+#[cfg(feature = "cluster")]
+#[test]
+fn a_call_to_a_cluster_does_not_keep_a_runtime_from_ending() {
+    let cluster = maestro_cache_testkit::RedisCluster::builder()
+        .replicas(0)
+        .start();
+    does_not_keep_a_runtime_from_ending(&cache(&cluster.url()));
 }
