@@ -223,25 +223,17 @@ pub trait CacheBackend: fmt::Debug + Send + Sync + 'static {
     /// [`look_up`](CacheBackend::look_up) for each of the keys, at the same time.
     ///
     /// Each has an answer of its own, in the order of the keys; an error of the call says that nothing is
-    /// known of any. Where fresh values are looked for, who is at a missing one need not be said, and what
-    /// [`get_many`](CacheBackend::get_many) shows as missing may be missing here.
+    /// known of any. What [`get_many`](CacheBackend::get_many) shows as missing may be missing here.
     ///
-    /// The default asks `get_many` for fresh values, and makes a call for each key otherwise. A backend
-    /// that is far away had better ask for all of them in one message, and one of several servers should
-    /// know what those say that answer, whatever becomes of the others.
+    /// The default makes a call for each key. A backend that is far away had better ask for all of them in
+    /// one message, and one of several servers should know what those say that answer, whatever becomes
+    /// of the others.
     fn look_up_many<'a>(
         &'a self,
         context: CallContext,
         keys: &[&str],
         look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
-        if look_for == LookFor::Fresh {
-            let values = self.get_many(context, keys);
-            return CacheFuture::pending(async move {
-                let found = values.await?.into_iter().map(|value| Ok(value.into()));
-                Ok(found.collect())
-            });
-        }
         let keys: Vec<Box<str>> = keys.iter().map(|key| (*key).into()).collect();
         for_each(context, keys, move |context, key| {
             self.look_up(context, &key, look_for)

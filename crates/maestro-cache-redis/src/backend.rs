@@ -20,6 +20,7 @@ use crate::call::{Deadline, Intent};
 use crate::cluster::{Cluster, Errand};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
+use crate::found::live;
 use crate::in_flight::InFlight;
 use crate::keys::Keys;
 use crate::mark;
@@ -259,8 +260,8 @@ impl CacheBackend for RedisCache {
         }
         let keys = Keys::new(keys);
         self.within(context, move |deployment, deadline| async move {
-            let values = deployment.get_each(deadline, &keys.all()).await;
-            values.into_iter().collect()
+            let found = deployment.find_live(deadline, &keys.all()).await;
+            found.into_iter().map(|found| found.map(live)).collect()
         })
     }
 
@@ -494,9 +495,7 @@ impl CacheBackend for RedisCache {
             LookFor::Fresh => {
                 let keys = Keys::new(keys);
                 self.within(context, move |deployment, deadline| async move {
-                    let values = deployment.get_each(deadline, &keys.all()).await;
-                    let found = values.into_iter().map(|value| value.map(Lookup::from));
-                    Ok(found.collect())
+                    Ok(deployment.find_live(deadline, &keys.all()).await)
                 })
             }
             LookFor::FreshOrStale => {

@@ -48,10 +48,15 @@ impl Found {
 
     /// The value if it is live.
     pub(crate) fn into_live(self) -> Option<Value> {
-        match self.into_lookup() {
-            Lookup::Fresh { value, .. } => Some(value),
-            Lookup::Stale { .. } | Lookup::Missing { .. } => None,
-        }
+        live(self.into_lookup())
+    }
+}
+
+/// The value if it is live.
+pub(crate) fn live(lookup: Lookup) -> Option<Value> {
+    match lookup {
+        Lookup::Fresh { value, .. } => Some(value),
+        Lookup::Stale { .. } | Lookup::Missing { .. } => None,
     }
 }
 

@@ -123,13 +123,9 @@ impl Deployment {
         Found::read(found)
     }
 
-    /// The live values of the keys, of which there is at least one. What becomes of a node of a cluster is
-    /// nothing to the keys of the others, also if it takes all the time that there is.
-    pub(crate) async fn get_each(
-        &self,
-        deadline: Deadline,
-        keys: &[&str],
-    ) -> Vec<Result<Option<Value>>> {
+    /// What is live of the keys, of which there is at least one, and who is at the others. What becomes of a
+    /// node of a cluster is nothing to the keys of the others, also if it takes all the time that there is.
+    pub(crate) async fn find_live(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Lookup>> {
         #[cfg(feature = "cluster")]
         if let Self::Cluster(cluster) = self {
             let slots: Vec<Slot> = keys.iter().map(|key| self.slot(key.as_bytes())).collect();
@@ -139,26 +135,22 @@ impl Deployment {
                     .iter()
                     .filter_map(|at| keys.get(*at).copied())
                     .collect();
-                let values = self.get_each_together(deadline, &keys).await;
-                places.into_iter().zip(values)
+                let found = self.find_live_together(deadline, &keys).await;
+                places.into_iter().zip(found)
             });
             let known = join_all(asked).await.into_iter().flatten();
             let unknown = by_node.of_nobody.into_iter();
-            let values = known.chain(unknown.map(|(at, error)| (at, Err(error))));
-            return in_order(values.collect());
+            let found = known.chain(unknown.map(|(at, error)| (at, Err(error))));
+            return in_order(found.collect());
         }
-        self.get_each_together(deadline, keys).await
+        self.find_live_together(deadline, keys).await
     }
 
-    /// The live values of keys that are asked for in one message.
-    async fn get_each_together(
-        &self,
-        deadline: Deadline,
-        keys: &[&str],
-    ) -> Vec<Result<Option<Value>>> {
+    /// The same for keys that are asked for in one message, and once more for those that have a mark.
+    async fn find_live_together(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Lookup>> {
         let replies = self.get_many_marked(deadline, keys).await.into_iter();
-        let values = replies.map(|reply| reply.and_then(value_or_missing));
-        self.see_through(deadline, keys, values.collect()).await
+        let found = replies.map(|reply| reply.and_then(plain_or_missing));
+        self.see_through(deadline, keys, found.collect()).await
     }
 
     /// What each of the keys holds, with a mark if it has one.
@@ -176,32 +168,32 @@ impl Deployment {
         each_of(reply, keys.len())
     }
 
-    /// Leaves live values in place of what has a mark, of what was read for these keys.
+    /// Leaves what it means in place of what has a mark, of what was read for these keys.
     async fn see_through(
         &self,
         deadline: Deadline,
         keys: &[&str],
-        mut values: Vec<Result<Option<Value>>>,
-    ) -> Vec<Result<Option<Value>>> {
-        let is_marked = |value: &Result<Option<Value>>| match value {
-            Ok(Some(value)) => mark::is_on(value.bytes()),
-            Ok(None) | Err(_) => false,
+        mut found: Vec<Result<Lookup>>,
+    ) -> Vec<Result<Lookup>> {
+        let is_marked = |found: &Result<Lookup>| match found {
+            Ok(Lookup::Fresh { value, .. }) => mark::is_on(value.bytes()),
+            _ => false,
         };
         let marked: Vec<(usize, &str)> = (0..)
             .zip(keys)
-            .zip(&values)
-            .filter_map(|((place, key), value)| is_marked(value).then_some((place, *key)))
+            .zip(&found)
+            .filter_map(|((place, key), found)| is_marked(found).then_some((place, *key)))
             .collect();
         for marked in marked.chunks(MOST_KEYS) {
             let keys: Vec<&str> = marked.iter().map(|(_, key)| *key).collect();
-            let found = Box::pin(self.find_many(deadline, &keys)).await;
-            for ((place, _), found) in marked.iter().zip(found) {
-                if let Some(value) = values.get_mut(*place) {
-                    *value = found.and_then(live_or_missing);
+            let replies = Box::pin(self.find_many(deadline, &keys)).await;
+            for ((place, _), reply) in marked.iter().zip(replies) {
+                if let Some(found) = found.get_mut(*place) {
+                    *found = reply.and_then(fresh_or_missing);
                 }
             }
         }
-        values
+        found
     }
 
     /// What is found under each of the keys.
@@ -332,18 +324,19 @@ fn each_of(reply: Result<Reply>, count: usize) -> Vec<Result<Reply>> {
     answers(count, reply.and_then(|reply| reply.many_of(count)), Ok)
 }
 
-fn value_or_missing(reply: Reply) -> Result<Option<Value>> {
-    or_missing(reply.value())
+fn plain_or_missing(reply: Reply) -> Result<Lookup> {
+    or_missing(reply.value().map(Lookup::from))
 }
 
-fn live_or_missing(reply: Reply) -> Result<Option<Value>> {
-    or_missing(Found::read(reply).map(Found::into_live))
+fn fresh_or_missing(reply: Reply) -> Result<Lookup> {
+    let found = Found::read(reply).map(Found::into_lookup);
+    or_missing(found.map(|found| looked_for(LookFor::Fresh, found)))
 }
 
 /// What holds another type is missing, as with `MGET`.
-fn or_missing(value: Result<Option<Value>>) -> Result<Option<Value>> {
-    match value {
-        Err(error) if error.kind() == ErrorKind::WrongType => Ok(None),
-        value => value,
+fn or_missing(found: Result<Lookup>) -> Result<Lookup> {
+    match found {
+        Err(error) if error.kind() == ErrorKind::WrongType => Ok(Lookup::Missing { held: None }),
+        found => found,
     }
 }

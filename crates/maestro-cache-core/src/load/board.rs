@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::budget::Budget;
 use super::call::{Call, Detach, Sight};
 use super::error::LoadError;
-use super::flight::{Boarding, Landing, Leader, Moment, Told};
+use super::flight::{Boarding, Evidence, Landing, Leader, Moment, Told};
 use super::lead::{Condition, Departure, Errand, lead};
 use super::led::{Led, Waiting};
 use super::loader::Loader;
@@ -85,7 +85,6 @@ async fn board<'a, L: Loader + 'a>(
     let inside = loads_under_way();
     let mut budget = call.terms.budget();
     budget.take(spent);
-    let mut doubted = None;
     loop {
         let sight = match found {
             Ok(Lookup::Fresh { value, age }) => match call.terms.decode(value.bytes()) {
@@ -121,15 +120,9 @@ async fn board<'a, L: Loader + 'a>(
         {
             return Ok(value);
         }
-        let evidence = sight.evidence(doubted);
         let flights = call.terms.flights();
-        let waiter = match flights.board(&call.terms.home.key, since, evidence, &inside) {
+        let waiter = match flights.board(&call.terms.home.key, since, sight.evidence(), &inside) {
             Boarding::Circular => return Err(LoadError::Circular),
-            Boarding::Doubt(token) => {
-                doubted = Some(token);
-                found = call.terms.look_up(&mut budget).await;
-                continue;
-            }
             Boarding::Lead(leader) => {
                 let departure = departure(&call, leader, sight, Errand::Answer, budget);
                 return depart(call, departure).await;
@@ -176,7 +169,6 @@ async fn board<'a, L: Loader + 'a>(
         }
         // What that load stored may be of use; if not, this call has a turn of its own.
         since = call.terms.flights().now();
-        doubted = None;
         found = call.terms.look_up(&mut budget).await;
     }
 }
@@ -210,7 +202,11 @@ fn refresh<L: Loader>(call: Call<L>, since: Moment, sight: Sight, over: ClaimOve
     let Some(detach) = call.detach else {
         return;
     };
-    let evidence = sight.evidence(None);
+    let evidence = match over {
+        // Who is at a live value was not said, and any load of it will do.
+        ClaimOver::Live => Evidence::None,
+        ClaimOver::Gap | ClaimOver::Unreadable(_) => sight.evidence(),
+    };
     let flights = call.terms.flights();
     // Whoever runs in here does not wait for what goes on in the background.
     match flights.board(&call.terms.home.key, since, evidence, &[]) {
@@ -224,7 +220,7 @@ fn refresh<L: Loader>(call: Call<L>, since: Moment, sight: Sight, over: ClaimOve
             drop(detach(call, departure));
         }
         Boarding::Wait(waiter) => drop(Waiting::new(waiter, call.terms.home.clone())),
-        Boarding::Doubt(_) | Boarding::Circular => {}
+        Boarding::Circular => {}
     }
 }
 

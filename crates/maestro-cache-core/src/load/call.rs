@@ -260,16 +260,11 @@ impl Sight {
         matches!(self.held, Some(Some(Held::BackingOff)))
     }
 
-    pub(super) fn evidence(&self, doubted: Option<LoadToken>) -> Evidence {
+    pub(super) fn evidence(&self) -> Evidence {
         match self.held {
             None => Evidence::None,
-            Some(held) => Evidence::Seen {
-                token: match held {
-                    Some(Held::Loading(token)) => Some(token),
-                    Some(Held::BackingOff) | None => None,
-                },
-                doubted,
-            },
+            Some(Some(Held::Loading(token))) => Evidence::Seen(Some(token)),
+            Some(Some(Held::BackingOff) | None) => Evidence::Seen(None),
         }
     }
 }

@@ -116,21 +116,14 @@ pub(super) struct Moment(u64);
 pub(super) enum Evidence {
     /// It could not be looked up.
     None,
-    /// It was claimed under this token, or not at all. If a load was in doubt before, the key was looked
-    /// up after that.
-    Seen {
-        token: Option<LoadToken>,
-        doubted: Option<LoadToken>,
-    },
+    /// It was claimed under this token, or not at all.
+    Seen(Option<LoadToken>),
 }
 
 /// What somebody does who needs a value.
 pub(super) enum Boarding {
     Lead(Leader),
     Wait(Waiter),
-    /// There is a load with this token, and whether it may be joined is to be found out by looking the
-    /// key up once more.
-    Doubt(LoadToken),
     /// The load would wait for itself.
     Circular,
 }
@@ -166,20 +159,17 @@ impl Flights {
         inside: &[LoaderCall],
     ) -> Boarding {
         let mut table = self.shared.table.lock();
-        if let Some(id) = table.by_key.get(&**key).copied() {
-            let doubt = table.flights.get(&id).and_then(|flight| {
-                if flight.may_be_joined(since, evidence) {
-                    return Some(None);
-                }
-                flight.is_in_doubt(evidence).map(Some)
-            });
-            match doubt {
-                Some(None) if table.waits_for_any(id, inside) => return Boarding::Circular,
-                Some(None) => return Boarding::Wait(self.wait(&mut table, id, inside)),
-                Some(Some(token)) => return Boarding::Doubt(token),
-                // Its claim is broken: those who wait for it go on to, and all others do not.
-                None => {}
+        let under_way = table.by_key.get(&**key).copied();
+        // One whose claim is broken goes on for those who wait for it, and nobody else joins it.
+        let joinable = under_way.filter(|id| {
+            let flight = table.flights.get(id);
+            flight.is_some_and(|flight| flight.may_be_joined(since, evidence))
+        });
+        if let Some(id) = joinable {
+            if table.waits_for_any(id, inside) {
+                return Boarding::Circular;
             }
+            return Boarding::Wait(self.wait(&mut table, id, inside));
         }
         if inside.iter().any(|call| table.is_loading(*call, key)) {
             return Boarding::Circular;
@@ -334,21 +324,14 @@ fn no_more_by_key(by_key: &mut ByKey, key: &str, id: FlightId) {
 }
 
 impl Flight {
+    /// Whether it answers somebody who began to ask at that moment, and saw this of its claim afterwards.
     fn may_be_joined(&self, since: Moment, evidence: Evidence) -> bool {
         let began_later = self.began.is_none_or(|began| since <= began);
         began_later
             || match evidence {
                 Evidence::None => true,
-                Evidence::Seen { token, .. } => token.is_some() && token == self.token,
+                Evidence::Seen(token) => token.is_some() && token == self.token,
             }
-    }
-
-    /// The token whose claim may hold or be broken, as far as is known. None if it is known to be.
-    fn is_in_doubt(&self, evidence: Evidence) -> Option<LoadToken> {
-        match evidence {
-            Evidence::None => None,
-            Evidence::Seen { doubted, .. } => self.token.filter(|_| doubted != self.token),
-        }
     }
 
     /// Leaves it to whoever looks first. All are woken: one alone might not be polled for a long time.

@@ -386,6 +386,32 @@ async fn a_call_of_the_cache_that_fails_leaves_no_claim() {
     }
 }
 
+/// It was told that nobody is at the key any more, and there is no time left for another question.
+#[tokio::test(start_paused = true)]
+async fn who_asks_a_slow_cache_after_an_invalidation_joins_no_load_from_before() {
+    let (faulty, cache) = cache();
+    let go = Notify::new();
+    let mut before = Box::pin(async {
+        let load = || async {
+            go.notified().await;
+            Ok::<_, io::Error>(7)
+        };
+        cache.get_or_compute("key", load).await
+    });
+    assert!((&mut before).now_or_never().is_none());
+    cache.delete("key").await.unwrap();
+    faulty.slow_down(DEADLINE * 6 / 10);
+    let one = cache.get_or_compute("key", || async { Ok::<_, io::Error>(8) });
+    assert_eq!(timeout(LOAD, one.into_future()).await.unwrap().unwrap(), 8);
+    let many = cache.get_or_compute_many(["key"], async |keys: Vec<String>| {
+        Ok::<_, io::Error>(keys.into_iter().map(|key| (key, 9)).collect::<Vec<_>>())
+    });
+    let many = timeout(LOAD, many.into_future()).await.unwrap();
+    assert_eq!(many.unwrap(), [Some(9)]);
+    go.notify_one();
+    assert_eq!(before.await.unwrap(), 7);
+}
+
 /// It could not ask, and so it knows nothing of the claim.
 #[tokio::test(start_paused = true)]
 async fn who_takes_over_while_the_cache_is_in_trouble_leaves_no_claim() {
