@@ -17,6 +17,9 @@ use super::loader::Loader;
 use super::nesting::loads_under_way;
 use crate::{ClaimOver, Error, ErrorKind, Lookup, Result, Ttl};
 
+/// Less than that, Tokio's timer does not tell apart.
+const TICK: Duration = Duration::from_millis(1);
+
 /// A load on its way.
 pub(super) type Loading<'a, T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send + 'a>>;
 
@@ -34,11 +37,9 @@ pub(super) fn load<'a, L: Loader + 'a>(
     let Some(after) = call.terms.policy.timeout else {
         return Box::pin(board(call, since, found, spent));
     };
-    // The cache was asked for no longer than that.
-    let is_late =
-        |error: &Error| error.kind() == ErrorKind::Timeout && after <= call.terms.home.timeout;
     let left = after.saturating_sub(spent);
-    if left.is_zero() || found.as_ref().is_err_and(is_late) {
+    // The lookup was given no longer than that.
+    if found.is_err() && spent >= TICK && left < TICK {
         return Box::pin(ready(Err(LoadError::TimedOut)));
     }
     let loading = Box::pin(board(call, since, found, spent));
