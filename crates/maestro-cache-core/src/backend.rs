@@ -168,6 +168,9 @@ pub trait CacheBackend: fmt::Debug + Send + Sync + 'static {
 
     /// What there is under the key for a load: a live value, a stale one, and who is at it.
     ///
+    /// Who is at a key without a live value has to be said whatever is looked for: a claim that is not seen
+    /// is broken, and nobody joins its load any more.
+    ///
     /// Neither a stale value nor a claim is seen by any other method.
     fn look_up<'a>(
         &'a self,

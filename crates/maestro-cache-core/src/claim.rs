@@ -72,7 +72,7 @@ impl fmt::Debug for LoadToken {
 /// What is to be found by [`CacheBackend::look_up`](crate::CacheBackend::look_up).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookFor {
-    /// A live value. What is stale may be reported as missing.
+    /// A live value. What is stale may be reported as missing, with who is at it.
     Fresh,
     /// A live value with its age, or a stale one.
     FreshOrStale,

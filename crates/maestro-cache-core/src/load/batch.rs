@@ -114,7 +114,7 @@ pub(super) async fn load<'a, V: Serialize + DeserializeOwned + Send + 'a>(
         backend: Arc::clone(cache.shared().backend()),
         gathering,
         loader,
-        loading: None,
+        loading: Vec::new(),
         panicked: None,
     };
     poll_fn(|context| batch.poll(context)).await;
@@ -169,7 +169,7 @@ struct Batch<'a, V> {
     backend: Arc<dyn CacheBackend>,
     gathering: Arc<Gathering<V>>,
     loader: Loader<'a, V>,
-    loading: Option<UnderWay<'a, V>>,
+    loading: Vec<UnderWay<'a, V>>,
     panicked: Option<Box<dyn std::any::Any + Send>>,
 }
 
@@ -193,32 +193,39 @@ impl<'a, V: 'a> Batch<'a, V> {
                 }
             }
             self.call_backend(context);
-            let idle = self.gathering.crew.count_idle();
-            match &mut self.loading {
-                None if idle < self.running.len() => return Poll::Pending,
-                None => match self.begin() {
-                    Some(loading) => self.loading = Some(loading),
-                    None => return Poll::Pending,
-                },
-                Some(loading) => {
-                    let future = loading.future.as_mut();
-                    let call = loading.call.call;
-                    let poll = || within(call, || future.poll(context));
-                    // For those who wait a panic is an error, and it goes on once all of them know.
-                    let loaded = match catch_unwind(AssertUnwindSafe(poll)) {
-                        Ok(Poll::Pending) => return Poll::Pending,
-                        Ok(Poll::Ready(loaded)) => loaded,
-                        Err(panicked) => {
-                            self.panicked = Some(panicked);
-                            Err(LoadError::Panicked)
-                        }
-                    };
-                    let members = std::mem::take(&mut loading.members);
-                    self.loading = None;
-                    answer(members, loaded);
-                }
+            if self.poll_loaders(context) {
+                continue;
+            }
+            if self.gathering.crew.count_idle() < self.running.len() {
+                return Poll::Pending;
+            }
+            // Also beside a call that is under way, which may wait for what is to be loaded now.
+            match self.begin() {
+                Some(loading) => self.loading.push(loading),
+                None => return Poll::Pending,
             }
         }
+    }
+
+    /// Tells those who wait for calls of the loader that have ended, if any have.
+    fn poll_loaders(&mut self, context: &mut Context<'_>) -> bool {
+        let panicked = &mut self.panicked;
+        let ended = self.loading.extract_if(.., |loading| {
+            let future = loading.future.as_mut();
+            let poll = || within(loading.call.call, || future.poll(context));
+            // For those who wait a panic is an error, and it goes on once all of them know.
+            let loaded = match catch_unwind(AssertUnwindSafe(poll)) {
+                Ok(Poll::Pending) => return false,
+                Ok(Poll::Ready(loaded)) => loaded,
+                Err(payload) => {
+                    *panicked = Some(payload);
+                    Err(LoadError::Panicked)
+                }
+            };
+            answer(std::mem::take(&mut loading.members), loaded);
+            true
+        });
+        ended.count() > 0
     }
 
     /// Asks the backend what was left at the desks. Who is answered wakes this task.

@@ -156,7 +156,10 @@ async fn board<'a, L: Loader + 'a>(
             // One after the other would take them as long as all together.
             Told::Landed(Landing::Unshareable) => {
                 let leader = flights.lead_alone(&call.terms.home.key, &inside);
-                let sight = Sight::IN_TROUBLE;
+                let sight = Sight {
+                    old: sight.old,
+                    ..Sight::IN_TROUBLE
+                };
                 let departure = departure(&call, leader, sight, Errand::Answer, budget);
                 return depart(call, departure).await;
             }

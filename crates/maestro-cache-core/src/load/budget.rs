@@ -42,12 +42,16 @@ impl Budget {
             None => None,
         };
         self.take(began.elapsed());
-        // A batch that waits for a cache in trouble would only add to that.
+        let future = ask(self.context()?);
+        self.wait(future).await
+    }
+
+    /// What is left. A batch that waits for a cache in trouble would only add to that.
+    fn context(&self) -> Result<CallContext> {
         if self.left.is_zero() {
             return Err(late());
         }
-        let future = ask(CallContext::new(self.left));
-        self.wait(future).await
+        Ok(CallContext::new(self.left))
     }
 
     /// Has the backend asked, together with what others ask, within what is left.
@@ -55,7 +59,7 @@ impl Budget {
         &mut self,
         ask: impl FnOnce(CallContext) -> F,
     ) -> Result<T> {
-        let future = ask(CallContext::new(self.left));
+        let future = ask(self.context()?);
         self.wait(future).await
     }
 

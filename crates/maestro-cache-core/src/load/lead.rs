@@ -21,7 +21,7 @@ use super::led::{Led, Waiting};
 use super::loaded::{Load, Word, is_zero};
 use super::loader::Loader;
 use super::nesting::within;
-use crate::{Claim, ClaimOver, Expiry, Keeping, LoadToken, LookFor, Lookup, Result, Ttl};
+use crate::{Claim, ClaimOver, Expiry, Keeping, LoadToken, LookFor, Lookup, Outcome, Result, Ttl};
 
 /// How often a key is claimed anew whose value cannot be read and was replaced by another one like it.
 const MOST_UNREADABLE: u32 = 3;
@@ -179,7 +179,9 @@ impl Lead {
                 Err(error) => {
                     terms.note("claimed it", &error);
                     // It may have been granted, and nobody would know of it.
-                    terms.home.let_go(token);
+                    if error.outcome() != Outcome::NotApplied {
+                        terms.home.let_go(token);
+                    }
                     return Claimed::Not;
                 }
             };

@@ -285,6 +285,29 @@ pub async fn a_loader_of_many_that_asks_for_its_own_keys_is_told(subject: &Subje
     assert_eq!(load.await.unwrap(), [Some(1), Some(1)]);
 }
 
+/// It joins a load of another caller, who goes away, so that it falls to the very call that waits for it.
+pub async fn a_loader_of_many_may_ask_for_what_its_call_has_to_load_later(subject: &Subject) {
+    let cache = subject.cache();
+    let source = Source::closed();
+    let other = ask(&cache, &source);
+    source.was_asked(1).await;
+    let one = || async { Ok::<_, io::Error>(1_u64) };
+    let many = async |keys: Vec<String>| {
+        let inner = match &*keys {
+            [only] if only == "another" => cache.get_or_compute("key", one).await.unwrap(),
+            _ => 1,
+        };
+        Ok::<_, io::Error>(keys.into_iter().map(|key| (key, inner)).collect::<Vec<_>>())
+    };
+    let leave = async {
+        until(async || cache.load_counts().joined >= 2).await;
+        other.abort();
+    };
+    let load = cache.get_or_compute_many(["key", "another"], many);
+    let (values, ()) = tokio::join!(load.into_future(), leave);
+    assert_eq!(values.unwrap(), [Some(1), Some(1)]);
+}
+
 /// What each of a thousand keys has to do with each of a thousand others is nothing that takes long.
 pub async fn many_can_be_loaded_while_many_are(subject: &Subject) {
     let cache = subject.cache();

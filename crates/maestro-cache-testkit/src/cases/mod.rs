@@ -341,6 +341,7 @@ macro_rules! __for_each_case {
                 what_is_changed_while_many_are_loaded_is_not_overwritten
                 a_loader_of_many_that_asks_for_its_own_keys_is_told
                 many_can_be_loaded_while_many_are
+                a_loader_of_many_may_ask_for_what_its_call_has_to_load_later
                 stale_values_are_served_for_those_of_many_that_fail
                 duplicates_of_a_key_that_is_left_out_ask_once
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use maestro_cache_core::{
-    Cache, CacheBackend, CallContext, Codec, Error, ErrorKind, Load, LoadError,
+    Cache, CacheBackend, CallContext, Codec, Error, ErrorKind, Load, LoadError, LoadPolicy,
 };
 use maestro_cache_testkit::{FaultyBackend, ModelBackend};
 use tokio::sync::Notify;
@@ -335,6 +335,51 @@ async fn nothing_is_refreshed_that_cannot_be_claimed() {
     assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(2));
 }
 
+/// The breaker of a server that is silent says so at once, long before the time of the call is over.
+#[tokio::test(start_paused = true)]
+async fn an_early_timeout_of_the_cache_is_none_of_the_call() {
+    let (faulty, cache) = cache();
+    faulty.fail_with(Error::new(ErrorKind::Timeout, "the server is silent"));
+    let one = cache.get_or_compute("key", || async { Ok::<_, io::Error>(7) });
+    assert_eq!(one.timeout(DEADLINE / 2).await.unwrap(), 7);
+    let many =
+        cache.get_or_compute_many(["a"], async |_: Vec<String>| Ok::<_, io::Error>([("a", 7)]));
+    assert_eq!(many.timeout(DEADLINE / 2).await.unwrap(), [Some(7)]);
+}
+
+/// A lookup of many ends with the slowest server, and what the others said is there.
+#[tokio::test(start_paused = true)]
+async fn a_live_value_is_served_also_when_the_time_is_over() {
+    let model = ModelBackend::new();
+    let faulty = FaultyBackend::new(Arc::new(model.clone()));
+    let cache = Cache::builder(faulty.clone()).timeout(DEADLINE).build();
+    let cache = cache.unwrap();
+    cache.set("key", &5).await.unwrap();
+    faulty.slow_down(DEADLINE - Duration::from_nanos(1));
+    let many = cache.get_or_compute_many(["key"], async |_: Vec<String>| {
+        Ok::<_, io::Error>([("key", 7)])
+    });
+    assert_eq!(many.timeout(DEADLINE).await.unwrap(), [Some(5)]);
+}
+
+/// One that was certainly not granted needs no letting go, which would be a call for each key.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_was_not_asked_for_is_not_let_go_of() {
+    let (faulty, cache) = cache();
+    let asked = async {
+        faulty.reached(1).await;
+        faulty.fail_with(down());
+    };
+    faulty.slow_down(DEADLINE / 10);
+    let load = cache.get_or_compute("key", || async { Ok::<_, io::Error>(7) });
+    let (value, ()) = tokio::join!(load.into_future(), asked);
+    assert_eq!(value.unwrap(), 7);
+    for _ in 0..10 {
+        yield_now().await;
+    }
+    assert_eq!(faulty.calls(), 2, "a lookup and a claim");
+}
+
 /// Each of them has to load it, and they do so side by side.
 #[tokio::test(start_paused = true)]
 async fn those_who_wait_for_what_cannot_be_shared_do_not_wait_for_each_other() {
@@ -349,6 +394,33 @@ async fn those_who_wait_for_what_cannot_be_shared_do_not_wait_for_each_other() {
     assert!(values.into_iter().all(|value| value.unwrap().is_nan()));
     assert_eq!(cache.load_counts().loads, 50);
     assert!(began.elapsed() < 3 * LOAD, "{:?}", began.elapsed());
+}
+
+/// What each of them saw before is of use to it still.
+#[tokio::test(start_paused = true)]
+async fn who_waited_for_what_cannot_be_shared_may_be_served_an_old_value() {
+    let model = ModelBackend::new();
+    let cache = Cache::builder(model.clone()).codec(Codec::Json);
+    let cache = cache.build().unwrap();
+    let policy = LoadPolicy::new().ttl(MINUTE).stale_if_error(60 * MINUTE);
+    let cache = cache.with_load_policy(policy);
+    cache
+        .get_or_compute("key", || async { Ok::<_, io::Error>(1.0) })
+        .await
+        .unwrap();
+    model.advance_clock(2 * MINUTE);
+    let first = cache.get_or_compute("key", || async {
+        sleep(LOAD).await;
+        Ok::<_, io::Error>(f64::NAN)
+    });
+    let second = cache.get_or_compute("key", || async {
+        Err::<f64, _>(io::Error::other("the source is down"))
+    });
+    let mut first = first.into_future();
+    assert!((&mut first).now_or_never().is_none());
+    let (first, second) = tokio::join!(first, second.into_future());
+    assert!(first.unwrap().is_nan());
+    assert_eq!(second.unwrap(), 1.0);
 }
 
 #[tokio::test(start_paused = true)]
