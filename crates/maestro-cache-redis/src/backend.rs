@@ -97,7 +97,7 @@ use crate::settings::Settings;
 /// # Differences that a server brings
 ///
 /// Where a key holds a list or another type of Redis, reading it is
-/// [`WrongType`](ErrorKind::WrongType), but for `get_many`, and
+/// [`WrongType`](maestro_cache_core::ErrorKind::WrongType), but for `get_many`, and
 /// `look_up_many` for fresh values, where [`MGET`](https://redis.io/docs/latest/commands/mget/) shows it as missing.
 ///
 /// With rules for the user ([`ACL`](https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/)),
@@ -105,7 +105,7 @@ use crate::settings::Settings;
 /// `PERSIST`, `SCAN`, `MULTI`, `EXEC`, `EVALSHA` and `EVAL`, for loads `SETRANGE`, `STRLEN` and `TIME`
 /// as well, and `SELECT` for a database other than 0; on a cluster `CLUSTER|SLOTS`, `CLUSTER|NODES` and `ASKING` as well, and behind sentinels better
 /// `ROLE`. Without `PING`, `health_check` asks whether it may run `GET`. A call that lacks its command
-/// fails with [`PermissionDenied`](ErrorKind::PermissionDenied).
+/// fails with [`PermissionDenied`](maestro_cache_core::ErrorKind::PermissionDenied).
 #[derive(Clone)]
 pub struct RedisCache {
     inner: Arc<Inner>,
@@ -125,7 +125,7 @@ impl RedisCache {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if the URL is wrong; the text names the remedy and never the URL,
+    /// [`Config`](maestro_cache_core::ErrorKind::Config) if the URL is wrong; the text names the remedy and never the URL,
     /// which may hold a password.
     pub fn new(url: &str) -> Result<Self> {
         Self::builder(url).build()
