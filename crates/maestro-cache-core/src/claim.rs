@@ -105,16 +105,6 @@ pub enum Lookup {
     },
 }
 
-/// A live value, or nothing.
-impl From<Option<Value>> for Lookup {
-    fn from(value: Option<Value>) -> Self {
-        match value {
-            Some(value) => Self::Fresh { value, age: None },
-            None => Self::Missing { held: None },
-        }
-    }
-}
-
 /// What is known about the age of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Age {

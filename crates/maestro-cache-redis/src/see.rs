@@ -71,7 +71,7 @@ impl Deployment {
         let glance = match (self, look_for) {
             (_, LookFor::Fresh) => match self.get_marked(slot, deadline, key).await? {
                 Some(value) if mark::is_on(value.bytes()) => None,
-                value => Some(value.into()),
+                value => Some(plain(value)),
             },
             (Self::Server(server), LookFor::FreshOrStale) => {
                 let (left, value) = server.look(deadline, key).await?;
@@ -324,8 +324,16 @@ fn each_of(reply: Result<Reply>, count: usize) -> Vec<Result<Reply>> {
     answers(count, reply.and_then(|reply| reply.many_of(count)), Ok)
 }
 
+/// What a key holds that has no mark: a live value, or nothing, which nobody is at.
+fn plain(value: Option<Value>) -> Lookup {
+    match value {
+        Some(value) => Lookup::Fresh { value, age: None },
+        None => Lookup::Missing { held: None },
+    }
+}
+
 fn plain_or_missing(reply: Reply) -> Result<Lookup> {
-    or_missing(reply.value().map(Lookup::from))
+    or_missing(reply.value().map(plain))
 }
 
 fn fresh_or_missing(reply: Reply) -> Result<Lookup> {

@@ -93,6 +93,19 @@ impl Write {
 }
 
 impl Key {
+    /// Nothing that a holder may do does anything.
+    async fn is_not_held_under(&self, token: LoadToken) {
+        let renew = self.backend.renew(context(), &self.stored, token);
+        assert!(!renew.await.unwrap());
+        let keeping = Keeping::plain(Expiry::Never);
+        let publish = self
+            .backend
+            .publish(context(), &self.stored, token, Bytes::new(), keeping);
+        assert!(!publish.await.unwrap());
+        let release = self.backend.release(context(), &self.stored, token, None);
+        assert!(!release.await.unwrap());
+    }
+
     fn new(subject: &Subject) -> Self {
         Self {
             backend: subject.backend(),
@@ -359,15 +372,7 @@ pub async fn a_lookalike_is_claimed_like_any_plain_value(subject: &Subject) {
             let claims = key.backend.claim_many(context(), vec![request]).await;
             let claims = all_of(claims).unwrap();
             assert!(matches!(claims[..], [Claim::Refused(_)]), "{claims:?}");
-            let renew = key.backend.renew(context(), &key.stored, token);
-            assert!(!renew.await.unwrap());
-            let keeping = Keeping::plain(Expiry::Never);
-            let publish = key
-                .backend
-                .publish(context(), &key.stored, token, Bytes::new(), keeping);
-            assert!(!publish.await.unwrap());
-            let release = key.backend.release(context(), &key.stored, token, None);
-            assert!(!release.await.unwrap());
+            key.is_not_held_under(token).await;
         }
         key.is_there(&value, left(3)).await;
 
@@ -398,13 +403,7 @@ pub async fn who_stores_a_lookalike_of_a_claim_ends_it(subject: &Subject) {
         claim().await.unwrap(),
         Claim::Refused(Lookup::Fresh { .. })
     ));
-    let keeping = Keeping::plain(Expiry::Never);
-    let publish = key
-        .backend
-        .publish(context(), &key.stored, token, Bytes::new(), keeping);
-    assert!(!publish.await.unwrap());
-    let release = key.backend.release(context(), &key.stored, token, None);
-    assert!(!release.await.unwrap());
+    key.is_not_held_under(token).await;
     assert_eq!(key.cache.get_bytes(KEY).await.unwrap().unwrap(), lookalike);
 }
 
