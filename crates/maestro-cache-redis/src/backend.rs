@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cluster")]
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -21,13 +22,14 @@ use crate::cluster::{Cluster, Errand};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
 use crate::found::live;
+#[cfg(feature = "cluster")]
+use crate::found::removed;
 use crate::in_flight::InFlight;
 use crate::keys::Keys;
 use crate::mark;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::resp::Pipeline;
-use crate::scripts::{self, Increment, MOST_KEYS, ScriptCall};
+use crate::scripts::{self, Increment, ScriptCall};
 use crate::settings::Settings;
 
 /// A cache on Redis: on one server, on a cluster, or on the master that sentinels name.
@@ -136,17 +138,17 @@ impl RedisCache {
         RedisCacheBuilder::new(url)
     }
 
-    pub(crate) fn with_settings(settings: Settings) -> Result<Self> {
-        Ok(Self {
+    pub(crate) fn with_settings(settings: Settings) -> Self {
+        Self {
             inner: Arc::new(Inner {
                 in_flight: InFlight::new(settings.max_in_flight),
                 flights: Flights::new(),
                 is_closed: AtomicBool::new(false),
                 name: Arc::clone(&settings.name),
-                connections: settings.links.connections,
-                deployment: Deployment::new(settings)?,
+                connections: settings.connections,
+                deployment: Deployment::new(settings),
             }),
-        })
+        }
     }
 
     /// What can be said without the server: the cache is open, and what is sent is not too long.
@@ -159,13 +161,6 @@ impl RedisCache {
 
     fn slot(&self, key: &str) -> Slot {
         self.inner.deployment.slot(key.as_bytes())
-    }
-
-    /// What is asked about each key, with its slot.
-    #[cfg(feature = "cluster")]
-    fn each<A>(&self, keys: &[&str], ask: impl Fn(&str) -> A) -> Vec<(Slot, A)> {
-        let asked = keys.iter().map(|key| (self.slot(key), ask(key)));
-        asked.collect()
     }
 
     /// Does what takes several requests, within one deadline.
@@ -314,7 +309,7 @@ impl CacheBackend for RedisCache {
                 .into_iter()
                 .map(|(key, value)| {
                     let set = commands::set(key, value, expiry, SetWhen::Always);
-                    (self.slot(key), set)
+                    (self.slot(key), Request::from(set))
                 })
                 .collect();
             return self.ask_each(cluster, context, Intent::Write, sets, |replies| {
@@ -334,26 +329,24 @@ impl CacheBackend for RedisCache {
         if keys.is_empty() {
             return CacheFuture::ready(Ok(0));
         }
+        // A key is removed once.
+        let keys: BTreeSet<_> = keys.iter().copied().collect();
+        let keys: Vec<_> = keys.into_iter().collect();
         #[cfg(feature = "cluster")]
         if let Deployment::Cluster(cluster) = &self.inner.deployment {
-            let removals = self.each(keys, |key| scripts::remove(&[key]));
+            let removals = keys.iter().map(|key| {
+                let delete = Request::from(commands::delete(&[key]));
+                (self.slot(key), delete)
+            });
+            let removals = removals.collect();
             return self.ask_each(cluster, context, Intent::Write, removals, |replies| {
-                replies.into_iter().map(Reply::count).sum()
+                replies.into_iter().map(|reply| removed(reply, 1)).sum()
             });
         }
-        if keys.len() <= MOST_KEYS {
-            let script = scripts::remove(keys);
-            return self.within(context, move |deployment, deadline| async move {
-                let reply = deployment.run(Slot::ANY, deadline, Intent::Write, &script);
-                reply.await?.count()
-            });
-        }
-        // Beside so many keys the script is short, and nothing has to be asked again.
-        let mut removals = Pipeline::new();
-        for keys in keys.chunks(MOST_KEYS) {
-            removals.add(scripts::remove(keys).in_full());
-        }
-        self.ask(context, Slot::ANY, Intent::Write, removals, Reply::counts)
+        let keys = Keys::new(&keys);
+        self.within(context, move |deployment, deadline| async move {
+            deployment.delete(deadline, &keys.all()).await
+        })
     }
 
     fn exists<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, bool> {
@@ -361,7 +354,8 @@ impl CacheBackend for RedisCache {
             Ok(()) => {
                 let (slot, key) = (self.slot(key), Box::<str>::from(key));
                 self.within(context, move |deployment, deadline| async move {
-                    deployment.exists(slot, deadline, &key).await
+                    let probe = deployment.probe(slot, deadline, &key).await?;
+                    Ok(probe.is_live())
                 })
             }
             Err(error) => error.into(),
@@ -371,8 +365,10 @@ impl CacheBackend for RedisCache {
     fn take<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
         match self.check([key.len()]) {
             Ok(()) => {
-                let script = scripts::take(key);
-                self.run(context, key, Intent::Write, script, Reply::value)
+                let (slot, key) = (self.slot(key), Box::<str>::from(key));
+                self.within(context, move |deployment, deadline| async move {
+                    deployment.take(slot, deadline, &key).await
+                })
             }
             Err(error) => error.into(),
         }
@@ -424,8 +420,11 @@ impl CacheBackend for RedisCache {
     fn ttl<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, TimeToLive> {
         match self.check([key.len()]) {
             Ok(()) => {
-                let script = scripts::ttl(key);
-                self.run(context, key, Intent::Read, script, Reply::time_to_live)
+                let (slot, key) = (self.slot(key), Box::<str>::from(key));
+                self.within(context, move |deployment, deadline| async move {
+                    let probe = deployment.probe(slot, deadline, &key).await?;
+                    Ok(probe.time_to_live())
+                })
             }
             Err(error) => error.into(),
         }
@@ -439,8 +438,10 @@ impl CacheBackend for RedisCache {
     ) -> CacheFuture<'a, bool> {
         match self.check([key.len()]) {
             Ok(()) => {
-                let script = scripts::set_expiry(key, expiry);
-                self.run(context, key, Intent::Write, script, Reply::yes)
+                let (slot, key) = (self.slot(key), Box::<str>::from(key));
+                self.within(context, move |deployment, deadline| async move {
+                    deployment.set_expiry(slot, deadline, &key, expiry).await
+                })
             }
             Err(error) => error.into(),
         }

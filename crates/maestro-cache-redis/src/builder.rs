@@ -8,7 +8,7 @@ use maestro_cache_core::Result;
 use crate::RedisCache;
 #[cfg(feature = "tls")]
 use crate::RedisTls;
-use crate::connect::Login;
+use crate::connection::Credentials;
 use crate::settings::{Options, Settings};
 
 /// Settings for a [`RedisCache`]; made by [`RedisCache::builder`].
@@ -84,7 +84,7 @@ impl RedisCacheBuilder {
     /// master. An empty user is the default user. Goes before `sentinel_user` and
     /// `sentinel_password` in the URL.
     pub fn sentinel_login(mut self, user: &str, password: &str) -> Self {
-        self.options.sentinel_login = Some(Login {
+        self.options.sentinel_login = Some(Credentials {
             user: (!user.is_empty()).then(|| user.to_owned()),
             password: Some(password.to_owned()),
         });
@@ -121,7 +121,7 @@ impl RedisCacheBuilder {
             #[cfg(feature = "tls")]
             self.default_tls,
         )?;
-        RedisCache::with_settings(settings)
+        Ok(RedisCache::with_settings(settings))
     }
 }
 

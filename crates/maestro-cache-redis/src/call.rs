@@ -7,11 +7,10 @@ use maestro_cache_core::{Error, ErrorKind, Outcome, Result};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::driver::{Unanswered, Why};
+use crate::commands;
+use crate::connection::{LinkHandle, Reason, Server, Unanswered, no_runtime};
 use crate::reply::Reply;
-use crate::request::{Joinable, Request, Weight};
-use crate::server::{Lease, Server, no_runtime};
-use crate::{commands, lost};
+use crate::request::{Coalescible, Request, Weight};
 
 /// What a request does, and so what may be done when its answer is lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,31 +49,40 @@ impl Deadline {
 }
 
 impl Server {
-    /// Sends the request over one of the connections. A read whose connection breaks is
-    /// sent once more, over another one. So is a write that a replica refused, where there is a
-    /// master to be found.
+    /// Sends the request over one of the connections. What did nothing since its connection broke is
+    /// sent once more, over another one: a read, and a write that was certainly not sent. So is a write
+    /// that a replica refused, where there is a master to be found.
     pub(crate) async fn call(
         &self,
         deadline: Deadline,
         intent: Intent,
         request: &Request,
     ) -> Result<Reply> {
-        let mut may_repeat = intent == Intent::Read;
+        let mut may_repeat = true;
         let mut may_follow = self.follows_the_master();
         let mut spent = 0;
         loop {
-            let lease = self.lease_within(deadline, spent, request.weight()).await?;
-            match lease.exchange(deadline, intent, request).await {
-                Err(error) if may_repeat && error.kind() == ErrorKind::Unavailable => {
+            let link = self.link_within(deadline, spent, request.weight()).await?;
+            match link.exchange(deadline, intent, request).await {
+                Err(error) if may_repeat && did_nothing_on_a_broken_link(&error) => {
                     may_repeat = false;
                     spent = self.attempts();
                 }
                 Ok(reply) if may_follow && reply.is_of_a_replica() => {
                     may_follow = false;
                     spent = self.attempts();
-                    lease.retire();
+                    link.retire();
                 }
-                answer => return answer.inspect_err(|error| self.heed(error)),
+                Ok(reply) => {
+                    if reply.is_of_a_replica() {
+                        self.writes_are_refused();
+                    }
+                    return Ok(reply);
+                }
+                Err(error) => {
+                    self.heed(&error);
+                    return Err(error);
+                }
             }
         }
     }
@@ -83,9 +91,9 @@ impl Server {
     pub(crate) async fn get(&self, deadline: Deadline, key: Arc<str>) -> Result<Reply> {
         let large = self.large();
         let get = if large.holds(&key) {
-            Request::heavy(commands::keyed("GET", &key))
+            Request::one(commands::keyed("GET", &key), Weight::Heavy)
         } else {
-            Joinable::Get(Arc::clone(&key)).into()
+            Coalescible::Get(Arc::clone(&key)).into()
         };
         let reply = self.call(deadline, Intent::Read, &get).await?;
         large.note(&key, reply.as_value());
@@ -99,18 +107,10 @@ impl Server {
         } else {
             Weight::Light
         };
-        let look = Request::of_weight(commands::look(key), weight);
+        let look = Request::several(commands::look(key), weight);
         let [left, value] = self.call(deadline, Intent::Read, &look).await?.parts()?;
         self.large().note(key, value.as_value());
         Ok((left, value))
-    }
-
-    /// `EXISTS` of a key, and then `GETRANGE` of the end of its value.
-    pub(crate) async fn glance(&self, deadline: Deadline, key: &str) -> Result<(Reply, Reply)> {
-        let glance = Request::of_weight(commands::glance(key), Weight::Light);
-        let reply = self.call(deadline, Intent::Read, &glance).await?;
-        let [exists, end] = reply.parts()?;
-        Ok((exists, end))
     }
 
     fn heed(&self, error: &Error) {
@@ -121,19 +121,19 @@ impl Server {
 
     /// A connection from a later attempt than that one, for one request or for several that belong
     /// together. Mostly there is one, and the large future of those who wait is not made.
-    pub(crate) async fn lease_within(
+    pub(crate) async fn link_within(
         &self,
         deadline: Deadline,
         spent: u64,
         weight: Weight,
-    ) -> Result<Lease> {
+    ) -> Result<LinkHandle> {
         // Tokio's timer panics without a runtime.
         let runtime = Handle::try_current().map_err(|_| no_runtime())?;
-        match self.lease_now(spent, weight, &runtime) {
-            Ok(Some(lease)) => Ok(lease),
+        match self.link_now(spent, weight, &runtime) {
+            Ok(Some(link)) => Ok(link),
             _ => Box::pin(within(
                 deadline,
-                self.lease_newer_than(spent, weight, runtime),
+                self.link_newer_than(spent, weight, runtime),
             ))
             .await
             .inspect_err(|error| self.heed(error)),
@@ -144,15 +144,15 @@ impl Server {
 /// Waits for a connection. Nothing was sent yet, so nothing was changed.
 async fn within(
     deadline: Deadline,
-    connecting: impl Future<Output = Result<Lease>>,
-) -> Result<Lease> {
+    connecting: impl Future<Output = Result<LinkHandle>>,
+) -> Result<LinkHandle> {
     match timeout_at(deadline.0, connecting).await {
-        Ok(lease) => lease,
+        Ok(link) => link,
         Err(_) => Err(late("no connection to the server within the deadline")),
     }
 }
 
-impl Lease {
+impl LinkHandle {
     /// Sends the request and waits for the answer until the deadline.
     ///
     /// A refusal of the server is an answer. An error means that none came: in time, or at all.
@@ -166,12 +166,12 @@ impl Lease {
             return Err(late("the deadline passed before anything was sent"));
         }
         let unanswered = intent.outcome_unanswered();
-        match self.send(deadline.0, request.clone()).await {
+        match self.send(deadline.0, request).await {
             Ok(value) => Ok(Reply::new(value, unanswered)),
-            Err(Unanswered { why, was_sent }) => {
-                let error = match why {
-                    Why::Late => late("the server did not answer within the deadline"),
-                    Why::Lost(lost) => lost::request(&lost),
+            Err(Unanswered { reason, was_sent }) => {
+                let error = match reason {
+                    Reason::Late => late("the server did not answer within the deadline"),
+                    Reason::Lost(error) => Error::from(&error),
                 };
                 Err(if was_sent {
                     error.with_outcome(unanswered)
@@ -181,6 +181,10 @@ impl Lease {
             }
         }
     }
+}
+
+fn did_nothing_on_a_broken_link(error: &Error) -> bool {
+    error.kind() == ErrorKind::Unavailable && error.outcome() == Outcome::NotApplied
 }
 
 pub(crate) fn late(message: &'static str) -> Error {

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use maestro_cache_core::{Outcome, Pattern, Result};
+use redis::{Cmd, Pipeline};
 
 use crate::call::{Deadline, Intent};
+use crate::commands;
+use crate::connection::Server;
 use crate::reply::Reply;
 use crate::request::Weight;
-use crate::resp::{Command, Pipeline};
 use crate::scripts::{self, MOST_KEYS};
-use crate::server::Server;
 
 /// How many keys a server looks at in one `SCAN`: few enough that other clients do not notice,
 /// enough that the round trips do not matter.
@@ -20,7 +21,7 @@ impl Server {
     pub(crate) async fn clear(&self, deadline: Deadline, pattern: &Pattern) -> Result<u64> {
         // All over one connection: a server that was restarted in between would read the cursor
         // in its own way, and leave keys behind. Then the connection breaks, and so does this.
-        let lease = self.lease_within(deadline, 0, Weight::Heavy).await?;
+        let link = self.link_within(deadline, 0, Weight::Heavy).await?;
         let mut scan = Scan::new(pattern);
         loop {
             let step = scan.step();
@@ -29,7 +30,7 @@ impl Server {
             } else {
                 Intent::Write
             };
-            let answer = lease.exchange(deadline, intent, &step.into()).await;
+            let answer = link.exchange(deadline, intent, &step.into()).await;
             match answer.and_then(|reply| scan.take_in(reply)) {
                 Ok(()) if scan.is_over() => return Ok(scan.removed),
                 Ok(()) => {}
@@ -71,25 +72,21 @@ impl<'a> Scan<'a> {
         // A scan may find more than it was asked to look at. Beside so many keys the script is short:
         // where the server has to be told it, nothing has to be asked again.
         for keys in self.found.chunks(MOST_KEYS) {
-            step.add(scripts::remove(keys).in_full());
+            step.add_command(scripts::remove(keys).in_full());
         }
         if !self.cursor.is_empty() {
-            step.add(self.look());
+            step.add_command(self.look());
         }
         step
     }
 
     /// The command that scans on.
-    pub(crate) fn look(&self) -> Command {
+    pub(crate) fn look(&self) -> Cmd {
         let pattern = self.pattern.as_str();
-        let mut command = Command::new("SCAN", 5, pattern.len() + 40);
-        command
-            .arg(&self.cursor)
-            .arg("MATCH")
-            .arg(pattern)
-            .arg("COUNT")
-            .number(SCANNED_AT_ONCE);
-        command
+        let mut scan = commands::command("SCAN", 5, pattern.len() + 40);
+        scan.arg(&*self.cursor).arg("MATCH").arg(pattern);
+        scan.arg("COUNT").arg(SCANNED_AT_ONCE);
+        scan
     }
 
     fn take_in(&mut self, reply: Reply) -> Result<()> {

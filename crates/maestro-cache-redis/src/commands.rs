@@ -1,11 +1,11 @@
-//! The commands, packed when an operation is called: they copy the key, so that the future of the
+//! The commands, built when an operation is called: they copy the key, so that the future of the
 //! operation borrows nothing of its arguments.
 
 use bytes::Bytes;
 use maestro_cache_core::{Error, ErrorKind, Expiry, LoadToken, Result, SetWhen};
+use redis::{Cmd, Pipeline};
 
 use crate::mark;
-use crate::resp::{Command, Pipeline};
 
 /// The longest expiry that is sent, in milliseconds.
 ///
@@ -30,17 +30,24 @@ pub(crate) fn fit(lengths: impl IntoIterator<Item = usize>) -> Result<()> {
     Ok(())
 }
 
+/// A command with room for this many arguments, which take this many bytes together.
+pub(crate) fn command(name: &str, arguments: usize, bytes: usize) -> Cmd {
+    let mut command = Cmd::with_capacity(arguments + 1, name.len() + bytes);
+    command.arg(name);
+    command
+}
+
 /// A command over one key.
-pub(crate) fn keyed(name: &str, key: &str) -> Command {
-    let mut command = Command::new(name, 1, key.len());
+pub(crate) fn keyed(name: &str, key: &str) -> Cmd {
+    let mut command = command(name, 1, key.len());
     command.arg(key);
     command
 }
 
 /// A command over any number of keys, but at least one.
-pub(crate) fn over_keys<K: AsRef<[u8]>>(name: &str, keys: &[K]) -> Command {
-    let size = keys.iter().map(|key| key.as_ref().len()).sum();
-    let mut command = Command::new(name, keys.len(), size);
+pub(crate) fn over_keys<K: AsRef<[u8]>>(name: &str, keys: &[K]) -> Cmd {
+    let bytes = keys.iter().map(|key| key.as_ref().len()).sum();
+    let mut command = command(name, keys.len(), bytes);
     for key in keys {
         command.arg(key.as_ref());
     }
@@ -57,58 +64,112 @@ pub(crate) fn millis(expiry: Expiry) -> Option<i64> {
     }
 }
 
-pub(crate) fn set(key: &str, value: &[u8], expiry: Expiry, when: SetWhen) -> Command {
+pub(crate) fn set(key: &str, value: &[u8], expiry: Expiry, when: SetWhen) -> Cmd {
     let value = mark::plain(value);
-    let mut command = Command::new("SET", 5, key.len() + value.len() + 24);
-    command.arg(key).arg(value);
+    let mut set = command("SET", 5, key.len() + value.len() + 24);
+    set.arg(key).arg(&*value);
     if let Some(millis) = millis(expiry) {
-        command.arg("PX").number(millis);
+        set.arg("PX").arg(millis);
     }
     if when == SetWhen::Absent {
-        command.arg("NX");
+        set.arg("NX");
     }
-    command
+    set
 }
 
 /// Lets the key be claimed, if there is nothing.
-pub(crate) fn claim(key: &str, token: LoadToken) -> Command {
+pub(crate) fn claim(key: &str, token: LoadToken) -> Cmd {
     let placeholder = mark::placeholder(token);
-    let mut command = Command::new("SET", 5, key.len() + placeholder.len() + 24);
-    command.arg(key).arg(placeholder);
-    command.arg("PX").number(mark::CLAIM_LIFE_MILLIS).arg("NX");
-    command
+    let mut claim = command("SET", 5, key.len() + placeholder.len() + 24);
+    claim.arg(key).arg(placeholder);
+    claim.arg("PX").arg(mark::CLAIM_LIFE_MILLIS).arg("NX");
+    claim
 }
 
 /// All entries or none, in one round trip.
 pub(crate) fn set_many(entries: &[(&str, Bytes)], expiry: Expiry) -> Pipeline {
-    let mut pipeline = Pipeline::new();
-    pipeline.add(Command::new("MULTI", 0, 0));
+    let mut pipeline = Pipeline::with_capacity(entries.len() + 2);
+    pipeline.cmd("MULTI");
     for (key, value) in entries {
-        pipeline.add(set(key, value, expiry, SetWhen::Always));
+        pipeline.add_command(set(key, value, expiry, SetWhen::Always));
     }
-    pipeline.add(Command::new("EXEC", 0, 0));
+    pipeline.cmd("EXEC");
     pipeline
 }
 
-pub(crate) fn increment(key: &str, by: i64) -> Command {
-    let mut command = Command::new("INCRBY", 2, key.len() + 20);
-    command.arg(key).number(by);
-    command
+pub(crate) fn increment(key: &str, by: i64) -> Cmd {
+    let mut increment = command("INCRBY", 2, key.len() + 20);
+    increment.arg(key).arg(by);
+    increment
+}
+
+/// The end of the key's value: its mark, if it has one.
+fn end_of_value<K: AsRef<[u8]> + ?Sized>(key: &K) -> Cmd {
+    let key = key.as_ref();
+    let mut end = command("GETRANGE", 3, key.len() + 8);
+    end.arg(key).arg(-mark::LENGTH_SENT).arg(-1);
+    end
+}
+
+/// How long the key is there yet, and then the end of its value: what tells whether it is live.
+fn probe<K: AsRef<[u8]> + ?Sized>(key: &K) -> [Cmd; 2] {
+    [over_keys("PTTL", &[key.as_ref()]), end_of_value(key)]
+}
+
+/// What tells whether the key is live.
+pub(crate) fn is_live(key: &str) -> Pipeline {
+    together(probe(key))
+}
+
+/// Removes the keys. What tells whether each was live comes before.
+pub(crate) fn delete<K: AsRef<[u8]>>(keys: &[K]) -> Pipeline {
+    let mut pipeline = together(keys.iter().flat_map(|key| probe(key.as_ref())));
+    pipeline.add_command(over_keys("UNLINK", keys));
+    pipeline
+}
+
+/// How long the key was there yet, and then its value, which is removed.
+pub(crate) fn take(key: &str) -> Pipeline {
+    together([keyed("PTTL", key), keyed("GETDEL", key)])
+}
+
+/// Tells the key when it is gone. What tells whether it was live comes before.
+pub(crate) fn set_expiry(key: &str, expiry: Expiry) -> Pipeline {
+    let mut pipeline = is_live(key);
+    pipeline.add_command(match millis(expiry) {
+        Some(millis) => {
+            let mut expire = command("PEXPIRE", 2, key.len() + 20);
+            expire.arg(key).arg(millis);
+            expire
+        }
+        None => keyed("PERSIST", key),
+    });
+    pipeline
+}
+
+/// Stores the value if there is nothing. What there was comes before.
+pub(crate) fn add(key: &str, value: &[u8], expiry: Expiry) -> Pipeline {
+    together([end_of_value(key), set(key, value, expiry, SetWhen::Absent)])
+}
+
+/// Adds to a counter, and creates one with its expiry before that, if there is none.
+pub(crate) fn create_and_increment(key: &str, by: i64, millis: i64) -> Pipeline {
+    let mut create = command("SET", 5, key.len() + 24);
+    create.arg(key).arg(0).arg("PX").arg(millis).arg("NX");
+    together([create, increment(key, by)])
 }
 
 /// How long the key is there yet, and then its value.
 pub(crate) fn look(key: &str) -> Pipeline {
-    let mut pipeline = Pipeline::new();
-    pipeline.add(keyed("PTTL", key)).add(keyed("GET", key));
-    pipeline
+    together([keyed("PTTL", key), keyed("GET", key)])
 }
 
-/// Whether the key is there, and then as much of its value's end as tells whether it has a mark.
-pub(crate) fn glance(key: &str) -> Pipeline {
-    let mut end = Command::new("GETRANGE", 3, key.len() + 8);
-    end.arg(key).number(-mark::END).number(-1);
+/// Commands that go in one message, each with an answer.
+pub(crate) fn together(commands: impl IntoIterator<Item = Cmd>) -> Pipeline {
     let mut pipeline = Pipeline::new();
-    pipeline.add(keyed("EXISTS", key)).add(end);
+    for command in commands {
+        pipeline.add_command(command);
+    }
     pipeline
 }
 

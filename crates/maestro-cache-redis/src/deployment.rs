@@ -7,13 +7,13 @@ use maestro_cache_core::{Pattern, Result};
 use crate::call::{Deadline, Intent};
 #[cfg(feature = "cluster")]
 use crate::cluster::Cluster;
+use crate::commands;
 #[cfg(feature = "sentinel")]
-use crate::connect::Sentinels;
-use crate::connect::Target;
+use crate::connection::Sentinels;
+use crate::connection::{Server, Target};
+use crate::found::removed;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::scripts;
-use crate::server::Server;
 use crate::settings::{Servers, Settings};
 
 /// The servers behind a cache.
@@ -33,29 +33,34 @@ impl Slot {
 }
 
 impl Deployment {
-    pub(crate) fn new(settings: Settings) -> Result<Self> {
+    pub(crate) fn new(settings: Settings) -> Self {
         let Settings {
             servers,
-            manner,
-            links,
+            connect,
+            connections,
             name,
             ..
         } = settings;
-        let server = |target| Server::new(Arc::clone(&name), target, manner.clone(), links);
-        Ok(match servers {
-            Servers::One(address) => Self::Server(server(Target::Address(address))?),
+        match servers {
+            Servers::One(address) => {
+                let target = Target::Address(address);
+                Self::Server(Server::new(name, target, connect, connections))
+            }
             #[cfg(feature = "sentinel")]
             Servers::Sentinels {
                 sentinels,
                 service,
-                manner,
+                connect: connect_to_sentinels,
             } => {
-                let sentinels = Sentinels::new(sentinels, service, manner, links.connect_timeout);
-                Self::Server(server(Target::Master(sentinels))?)
+                let sentinels = Sentinels::new(sentinels, service, connect_to_sentinels);
+                let target = Target::Master(sentinels);
+                Self::Server(Server::new(name, target, connect, connections))
             }
             #[cfg(feature = "cluster")]
-            Servers::Cluster(seeds) => Self::Cluster(Cluster::new(name, seeds, manner, links)),
-        })
+            Servers::Cluster(seeds) => {
+                Self::Cluster(Cluster::new(name, seeds, connect, connections))
+            }
+        }
     }
 
     /// The slot of the key, where there are any.
@@ -91,9 +96,9 @@ impl Deployment {
             // Without a wildcard there is one key to remove, or, for a bare prefix, none.
             Some(key) if pattern.selects(&key) => {
                 let slot = self.slot(&key);
-                let remove = scripts::remove(&[key]);
-                let reply = self.run(slot, deadline, Intent::Write, &remove).await?;
-                reply.count()
+                let delete = commands::delete(&[key]).into();
+                let reply = self.call(slot, deadline, Intent::Write, &delete).await?;
+                removed(reply, 1)
             }
             Some(_) => Ok(0),
             None => match self {

@@ -11,7 +11,6 @@ use crate::found::{Found, claimed};
 use crate::mark;
 use crate::reply::Reply;
 use crate::request::{Request, Weight};
-use crate::resp::Pipeline;
 use crate::scripts::{self, ScriptCall};
 
 /// So many keys go in one call of a script, unless they take more than so many bytes. A server does
@@ -180,12 +179,9 @@ impl Deployment {
         let request = match part {
             [only] => Request::from(claim(only)),
             _ => {
-                let mut pipeline = Pipeline::new();
-                for each in part {
-                    pipeline.add(claim(each));
-                }
+                let claims = commands::together(part.iter().map(claim));
                 // Light, as what lets go of a claim: on the same link, that cannot come first.
-                Request::of_weight(pipeline, Weight::Light)
+                Request::several(claims, Weight::Light)
             }
         };
         let slot = self.slot_of(part);

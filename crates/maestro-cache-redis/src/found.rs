@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::Bytes;
-use maestro_cache_core::{Age, Claim, LookFor, Lookup, Result, Value};
+use maestro_cache_core::{Age, Claim, ErrorKind, LookFor, Lookup, Result, TimeToLive, Value};
 
 use crate::mark::{self, Kind, Life, Mark};
 use crate::reply::Reply;
@@ -57,6 +57,93 @@ pub(crate) fn live(lookup: Lookup) -> Option<Value> {
     match lookup {
         Lookup::Fresh { value, .. } => Some(value),
         Lookup::Stale { .. } | Lookup::Missing { .. } => None,
+    }
+}
+
+/// What the end of a value and its expiry say of a key, read one after the other.
+///
+/// Both are of one message, which a server takes in one go unless it is cut in two on the way. In that
+/// moment somebody else may write, and one of the two is of an older value.
+pub(crate) enum Probe {
+    /// Nothing, or a claim, or a value that is live no longer.
+    NotLive(Option<Bytes>),
+    /// It may have a mark behind it, which is kept then.
+    Live(TimeToLive, Option<Bytes>),
+}
+
+impl Probe {
+    /// Of the answers to `PTTL` and `GETRANGE`.
+    pub(crate) fn read(left: Reply, end: Reply) -> Result<Self> {
+        let millis = match left.time_to_live()? {
+            TimeToLive::Missing => return Ok(Self::NotLive(None)),
+            TimeToLive::NoExpiry => -1,
+            TimeToLive::Left(left) => i64::try_from(left.as_millis()).unwrap_or(i64::MAX),
+        };
+        let end = match end.value() {
+            Ok(end) => end.map(Value::into_bytes),
+            // A list has no mark.
+            Err(error) if error.kind() == ErrorKind::WrongType => None,
+            Err(error) => return Err(error),
+        };
+        let Some((end, (_, mark))) = end.and_then(|end| Some((end.clone(), mark::split(&end)?)))
+        else {
+            return Ok(Self::Live(time_to_live(millis), None));
+        };
+        Ok(match (mark.kind, mark.life(millis)) {
+            (Kind::Placeholder, _) | (_, Life::Stale(_)) => Self::NotLive(Some(end)),
+            (_, Life::Live(left)) => {
+                let left = i64::try_from(left).unwrap_or(i64::MAX);
+                Self::Live(time_to_live(left), Some(end))
+            }
+            (_, Life::Endless) => Self::Live(TimeToLive::NoExpiry, Some(end)),
+        })
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self, Self::Live(..))
+    }
+
+    pub(crate) fn time_to_live(self) -> TimeToLive {
+        match self {
+            Self::NotLive(_) => TimeToLive::Missing,
+            Self::Live(left, _) => left,
+        }
+    }
+
+    /// What is behind the value, if anything is.
+    pub(crate) fn mark(&self) -> Option<&Bytes> {
+        match self {
+            Self::NotLive(mark) | Self::Live(_, mark) => mark.as_ref(),
+        }
+    }
+}
+
+fn time_to_live(millis: i64) -> TimeToLive {
+    match u64::try_from(millis) {
+        Ok(millis) => TimeToLive::Left(Duration::from_millis(millis)),
+        Err(_) => TimeToLive::NoExpiry,
+    }
+}
+
+/// How many live keys were removed, of this many, each of which was looked at before.
+pub(crate) fn removed(reply: Reply, keys: usize) -> Result<u64> {
+    let outcome_unclear = reply.outcome_unclear();
+    let mut replies = reply.many_of(2 * keys + 1)?;
+    let removed = replies.pop().map_or(Ok(0), Reply::count)?;
+    let (mut replies, mut not_live) = (replies.into_iter(), 0);
+    while let (Some(left), Some(end)) = (replies.next(), replies.next()) {
+        let probe = Probe::read(left, end);
+        let probe = probe.map_err(|error| error.with_outcome(outcome_unclear))?;
+        not_live += u64::from(!probe.is_live() && probe.mark().is_some());
+    }
+    Ok(removed.saturating_sub(not_live))
+}
+
+/// What was removed under a key with this much time left, if it was live.
+pub(crate) fn taken(left: i64, value: Option<Bytes>) -> Option<Value> {
+    match read(value?, left) {
+        Read::Plain(lookup) => live(lookup),
+        Read::Stale { .. } => None,
     }
 }
 
@@ -140,7 +227,6 @@ mod tests {
     use maestro_cache_core::{Expiry, Held, Keeping, LoadToken, Outcome};
 
     use super::*;
-    use crate::resp;
 
     fn loaded(stale: u64, cost: Option<Duration>) -> Bytes {
         let keeping = Keeping {
@@ -198,7 +284,7 @@ mod tests {
         let value = String::from_utf8(loaded(100, None).into()).unwrap();
         let found = |left: i64, value: &str| {
             let line = format!("*3\r\n:{left}\r\n:5\r\n{value}");
-            let reply = Reply::new(resp::Value::of(&line), Outcome::NotApplied);
+            let reply = Reply::new(redis::parse_redis_value(line.as_bytes()).unwrap(), Outcome::NotApplied);
             Found::read(reply)
         };
         let bulk = format!("${}\r\n{value}\r\n", value.len());

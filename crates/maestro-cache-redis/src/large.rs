@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::resp::Value;
+use redis::Value;
 
 /// A value beyond this holds up those behind it for longer than a request of its own costs.
 const LARGE: usize = 16 << 10;
@@ -38,7 +38,7 @@ impl Large {
 
     /// Takes note of what the key holds.
     pub(crate) fn note(&self, key: &str, value: &Value) {
-        let is_large = matches!(value, Value::Bulk(bytes) if bytes.len() > LARGE);
+        let is_large = matches!(value, Value::BulkString(bytes) if bytes.len() > LARGE);
         if !is_large && !self.are_any.load(Ordering::Relaxed) {
             return;
         }
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_key_is_large_from_its_first_large_value_to_its_next_small_one() {
         let large = Large::new();
-        let value = |size| Value::Bulk(vec![0; size].into());
+        let value = |size| Value::BulkString(vec![0; size]);
         large.note("key", &value(LARGE));
         assert!(!large.holds("key"));
         large.note("key", &value(LARGE + 1));

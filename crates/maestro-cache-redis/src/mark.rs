@@ -27,8 +27,11 @@ use crate::commands;
 /// How long a mark is.
 pub(crate) const LENGTH: usize = 128;
 
+/// The same as commands are told it.
+pub(crate) const LENGTH_SENT: i64 = 128;
+
 /// How much of its end tells that it is there.
-pub(crate) const END: i64 = 31;
+const END: usize = 31;
 
 /// How long a claim holds that is not renewed.
 pub(crate) const CLAIM_LIFE: Duration = Duration::from_secs(3);
@@ -38,7 +41,7 @@ pub(crate) const CLAIM_LIFE_MILLIS: i64 = 3000;
 
 /// The end of each mark, by which it is known. No value has it by chance, but one may have it all the
 /// same: somebody may cache what is stored here, or want to do harm.
-const MAGIC: &[u8; END as usize] = b"\t\r \t \r\n\r\t\t\n\n\t\r\t\n\n \t \n  \n\n\r\n\n  \r";
+const MAGIC: &[u8; END] = b"\t\r \t \r\n\r\t\t\n\n\t\r\t\n\n \t \n  \n\n\r\n\n  \r";
 
 /// What stands for the digits from 0 to 3.
 const DIGITS: [u8; 4] = *b" \t\n\r";
@@ -367,11 +370,6 @@ pub(crate) fn is_on(bytes: &[u8]) -> bool {
         && bytes
             .last_chunk::<LENGTH>()
             .is_some_and(|mark| Mark::read(mark).is_some())
-}
-
-/// Whether a value that ends like that has no mark. An empty one is none, or there is no value.
-pub(crate) fn is_off(end: &[u8]) -> bool {
-    !end.is_empty() && !end.ends_with(MAGIC)
 }
 
 /// The value in front of its mark, and what that says. None if there is no mark.

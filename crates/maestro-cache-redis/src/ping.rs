@@ -1,20 +1,22 @@
 //! Whether a server answers, asked with the few rights that a user has.
 
 use maestro_cache_core::{ErrorKind, Result};
+use redis::Cmd;
 
 use crate::call::{Deadline, Intent};
 use crate::commands;
+use crate::connection::Server;
+use crate::error;
 use crate::reply::Reply;
-use crate::resp::Command;
-use crate::server::Server;
 
 impl Server {
     /// Whether it answers this user. One who may not run `PING` is served all the same if `GET` is
     /// allowed, whatever becomes of the key that is asked for.
     pub(crate) async fn ping(&self, deadline: Deadline) -> Result<()> {
-        let ping = Command::new("PING", 0, 0);
+        let ping = commands::command("PING", 0, 0);
         let refusal = match self.read(deadline, ping).await?.done() {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => error,
+            Ok(()) if self.refuses_writes() => return Err(error::is_a_replica()),
             answer => return answer,
         };
         let get = commands::keyed("GET", "");
@@ -29,7 +31,7 @@ impl Server {
         }
     }
 
-    async fn read(&self, deadline: Deadline, command: Command) -> Result<Reply> {
+    async fn read(&self, deadline: Deadline, command: Cmd) -> Result<Reply> {
         self.call(deadline, Intent::Read, &command.into()).await
     }
 }

@@ -4,41 +4,45 @@ use bytes::Bytes;
 use maestro_cache_core::{Error, ErrorKind, Outcome, Result, TimeToLive, Value};
 use std::time::Duration;
 
-use crate::classify;
+use crate::error;
 #[cfg(feature = "cluster")]
 use crate::cluster::Redirect;
 #[cfg(feature = "cluster")]
-use crate::connect::Address;
-use crate::resp;
+use crate::connection::Address;
 
 /// What the server answered to one request.
 ///
 /// A refusal is an error that changed nothing. An answer of a kind that the command does not have
 /// says nothing about what happened, and leaves the outcome as open as no answer.
 pub(crate) struct Reply {
-    value: resp::Value,
+    value: redis::Value,
     outcome_unclear: Outcome,
 }
 
 impl Reply {
-    pub(crate) fn new(value: resp::Value, outcome_unclear: Outcome) -> Self {
+    pub(crate) fn new(value: redis::Value, outcome_unclear: Outcome) -> Self {
         Self {
             value,
             outcome_unclear,
         }
     }
 
+    /// What is known about the effect of the request if its answer says nothing about it.
+    pub(crate) fn outcome_unclear(&self) -> Outcome {
+        self.outcome_unclear
+    }
+
     /// True if the server refused because it does not know the script that was named.
     pub(crate) fn is_unknown_script(&self) -> bool {
-        matches!(&self.value, resp::Value::Refusal(error) if classify::is_unknown_script(error))
+        matches!(&self.value, redis::Value::ServerError(error) if error::is_unknown_script(error))
     }
 
     /// True if a replica refused a write, be it that of a transaction.
     pub(crate) fn is_of_a_replica(&self) -> bool {
         match &self.value {
-            resp::Value::Refusal(error) => classify::is_of_a_replica(error),
-            resp::Value::Array(replies) => replies.iter().any(|reply| {
-                matches!(reply, resp::Value::Refusal(error) if classify::is_of_a_replica(error))
+            redis::Value::ServerError(error) => error::is_of_a_replica(error),
+            redis::Value::Array(replies) => replies.iter().any(|reply| {
+                matches!(reply, redis::Value::ServerError(error) if error::is_of_a_replica(error))
             }),
             _ => false,
         }
@@ -46,58 +50,69 @@ impl Reply {
 
     /// True if the server would have run the command, but for its key.
     pub(crate) fn is_about_a_key(&self) -> bool {
-        matches!(&self.value, resp::Value::Refusal(error) if classify::is_about_a_key(error))
+        matches!(&self.value, redis::Value::ServerError(error) if error::is_about_a_key(error))
     }
 
-    /// Where else to go with a command that came to the wrong node, which did nothing.
+    /// Where else to go with a request that came to the wrong node. Of several commands the last one
+    /// decides, which is the one that changes something, if any does.
     #[cfg(feature = "cluster")]
     pub(crate) fn redirect(&self, asked: &Address) -> Option<Redirect> {
-        match &self.value {
-            resp::Value::Refusal(error) => Redirect::new(error, asked),
-            _ => None,
-        }
+        Redirect::new(self.last_refusal()?, asked)
     }
 
     /// Why the server refused, if it did.
     #[cfg(feature = "cluster")]
     pub(crate) fn refusal(&self) -> Option<Error> {
-        match &self.value {
-            resp::Value::Refusal(error) => Some(classify::refusal(error)),
+        self.last_refusal().map(error::refusal)
+    }
+
+    #[cfg(feature = "cluster")]
+    fn last_refusal(&self) -> Option<&redis::ServerError> {
+        let last = match &self.value {
+            redis::Value::Array(replies) => replies.last()?,
+            value => value,
+        };
+        match last {
+            redis::Value::ServerError(error) => Some(error),
             _ => None,
         }
     }
 
-    /// The last of several answers.
+    /// Several answers as one.
     #[cfg(feature = "cluster")]
-    pub(crate) fn last(self) -> Result<Self> {
-        let outcome_unclear = self.outcome_unclear;
-        self.many()?
-            .pop()
-            .ok_or_else(|| unexpected(outcome_unclear))
+    pub(crate) fn of_several(replies: Vec<Self>, outcome_unclear: Outcome) -> Self {
+        let values = replies.into_iter().map(|reply| reply.value).collect();
+        Self::new(redis::Value::Array(values), outcome_unclear)
+    }
+
+    /// Of the answers to commands with `ASKING` before each, those to the commands.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn every_second(self) -> Result<Vec<Self>> {
+        Ok(self.many()?.into_iter().skip(1).step_by(2).collect())
     }
 
     /// Text for machines; empty where there is none.
     #[cfg(feature = "cluster")]
     pub(crate) fn text_or_nothing(self) -> Result<String> {
         match self.value {
-            resp::Value::Nil => Ok(String::new()),
-            resp::Value::Simple(text) => Ok(text.into()),
-            resp::Value::Bulk(bytes) => {
-                String::from_utf8(bytes.into()).map_err(|_| unexpected(self.outcome_unclear))
+            redis::Value::Nil => Ok(String::new()),
+            redis::Value::SimpleString(text) | redis::Value::VerbatimString { text, .. } => Ok(text),
+            redis::Value::BulkString(bytes) => {
+                String::from_utf8(bytes).map_err(|_| unexpected(self.outcome_unclear))
             }
             _ => Err(self.not_it()),
         }
     }
 
-    pub(crate) fn as_value(&self) -> &resp::Value {
+    pub(crate) fn as_value(&self) -> &redis::Value {
         &self.value
     }
 
     /// The value of a key, or none.
     pub(crate) fn value(self) -> Result<Option<Value>> {
         match self.value {
-            resp::Value::Nil => Ok(None),
-            resp::Value::Bulk(bytes) => Ok(Some(Value::new(bytes))),
+            redis::Value::Nil => Ok(None),
+            redis::Value::BulkString(bytes) => Ok(Some(Value::new(bytes.into()))),
             _ => Err(self.not_it()),
         }
     }
@@ -105,7 +120,7 @@ impl Reply {
     /// A key's name.
     fn bytes(self) -> Result<Bytes> {
         match self.value {
-            resp::Value::Bulk(bytes) => Ok(bytes),
+            redis::Value::BulkString(bytes) => Ok(bytes.into()),
             _ => Err(self.not_it()),
         }
     }
@@ -113,8 +128,8 @@ impl Reply {
     /// A whole number, which scripts also write as text.
     pub(crate) fn integer(self) -> Result<i64> {
         let parsed = match &self.value {
-            resp::Value::Integer(number) => Some(*number),
-            resp::Value::Bulk(text) => std::str::from_utf8(text)
+            redis::Value::Int(number) => Some(*number),
+            redis::Value::BulkString(text) => std::str::from_utf8(text)
                 .ok()
                 .and_then(|text| text.parse().ok()),
             _ => None,
@@ -128,19 +143,6 @@ impl Reply {
         u64::try_from(self.integer()?).map_err(|_| unexpected(outcome_unclear))
     }
 
-    /// The sum of several numbers of keys.
-    pub(crate) fn counts(self) -> Result<u64> {
-        let outcome_unclear = self.outcome_unclear;
-        let counts = self.many()?.into_iter().map(Self::count);
-        let (counted, refused): (Vec<_>, Vec<_>) = counts.partition(Result::is_ok);
-        match refused.into_iter().find_map(Result::err) {
-            None => Ok(counted.into_iter().flatten().sum()),
-            Some(error) if counted.is_empty() => Err(error),
-            // A part is gone already.
-            Some(error) => Err(error.with_outcome(outcome_unclear)),
-        }
-    }
-
     /// Yes or no, as numbers: 1 or 0.
     pub(crate) fn yes(self) -> Result<bool> {
         self.integer().map(|number| number > 0)
@@ -149,8 +151,8 @@ impl Reply {
     /// The answer of `SET`: done, or not because of a condition.
     pub(crate) fn was_set(self) -> Result<bool> {
         match self.value {
-            resp::Value::Okay => Ok(true),
-            resp::Value::Nil => Ok(false),
+            redis::Value::Okay => Ok(true),
+            redis::Value::Nil => Ok(false),
             _ => Err(self.not_it()),
         }
     }
@@ -158,7 +160,7 @@ impl Reply {
     /// The answer of a command that has nothing to say.
     pub(crate) fn done(self) -> Result<()> {
         match self.value {
-            resp::Value::Okay | resp::Value::Simple(_) => Ok(()),
+            redis::Value::Okay | redis::Value::SimpleString(_) => Ok(()),
             _ => Err(self.not_it()),
         }
     }
@@ -180,13 +182,13 @@ impl Reply {
 
     /// True if it is several answers in one.
     pub(crate) fn is_many(&self) -> bool {
-        matches!(self.value, resp::Value::Array(_))
+        matches!(self.value, redis::Value::Array(_))
     }
 
     /// Several answers in one.
     pub(crate) fn many(self) -> Result<Vec<Self>> {
         match self.value {
-            resp::Value::Array(values) => Ok(values
+            redis::Value::Array(values) => Ok(values
                 .into_iter()
                 .map(|value| Self::new(value, self.outcome_unclear))
                 .collect()),
@@ -244,7 +246,7 @@ impl Reply {
             return Err(unexpected(outcome_unclear));
         };
         if let Err(error) = multi.done() {
-            let was_run = replies.any(|reply| matches!(reply.value, resp::Value::Okay));
+            let was_run = replies.any(|reply| matches!(reply.value, redis::Value::Okay));
             return Err(if was_run {
                 error.with_outcome(outcome_unclear)
             } else {
@@ -263,7 +265,7 @@ impl Reply {
 
     fn not_it(self) -> Error {
         match &self.value {
-            resp::Value::Refusal(error) => classify::refusal(error),
+            redis::Value::ServerError(error) => error::refusal(error),
             // The answer itself is not shown: it may hold a value.
             _ => unexpected(self.outcome_unclear),
         }
@@ -283,7 +285,8 @@ mod tests {
     use super::*;
 
     fn reply(line: &str) -> Reply {
-        Reply::new(resp::Value::of(line), Outcome::Unknown)
+        let value = redis::parse_redis_value(line.as_bytes()).unwrap();
+        Reply::new(value, Outcome::Unknown)
     }
 
     #[test]

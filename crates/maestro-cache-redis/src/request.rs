@@ -2,45 +2,39 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use redis::{Arg, Cmd, Pipeline};
 
-use crate::resp::{Command, Pipeline};
-use crate::scripts::Increment;
+use crate::commands;
+use crate::scripts::{self, Increment};
 
 /// What is sent in one go. Cloning copies nothing. Without `Debug`, since it may hold values.
 #[derive(Clone)]
 pub(crate) enum Request {
-    /// It may go out together with others of its kind.
-    Joinable(Joinable),
-    Packed(Packed),
+    Coalescible(Coalescible),
+    Message(Arc<Message>),
 }
 
-/// What takes less of the server when it is asked together. Cloning copies nothing.
+/// What takes less of the server when several of its kind are one command. Cloning copies nothing.
 #[derive(Clone)]
-pub(crate) enum Joinable {
+pub(crate) enum Coalescible {
     /// `GET` of a key.
     Get(Arc<str>),
     /// A call of the script that increments.
     Increment(Arc<Increment>),
 }
 
-/// One command or several, as bytes.
-#[derive(Clone)]
-pub(crate) struct Packed {
-    pub(crate) bytes: Bytes,
-    pub(crate) answers: Answers,
-    weight: Weight,
+/// One command or several, and what they are like for those behind them on the same connection.
+pub(crate) struct Message {
+    pub(crate) commands: Commands,
+    pub(crate) weight: Weight,
 }
 
-/// How many answers a request has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answers {
-    One,
-    /// Handed on as an array.
-    Several(usize),
+pub(crate) enum Commands {
+    One(Cmd),
+    /// Their answers are handed on as an array.
+    Several(Pipeline),
 }
 
-/// What a request is like for those behind it on the same connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weight {
     Light,
@@ -48,77 +42,95 @@ pub(crate) enum Weight {
     Heavy,
 }
 
-/// A request of so many bytes is heavy.
-const HEAVY: usize = 16 << 10;
+/// A command of this many bytes is heavy.
+pub(crate) const HEAVY_BYTES: usize = 16 << 10;
 
 impl Request {
-    /// A command whose answer takes its time.
-    pub(crate) fn heavy(command: Command) -> Self {
-        Self::Packed(Packed {
-            bytes: command.into_bytes(),
-            answers: Answers::One,
-            weight: Weight::Heavy,
-        })
+    pub(crate) fn one(command: Cmd, weight: Weight) -> Self {
+        let commands = Commands::One(command);
+        Self::Message(Arc::new(Message { commands, weight }))
     }
 
-    /// Several commands that take so long together.
-    pub(crate) fn of_weight(pipeline: Pipeline, weight: Weight) -> Self {
-        Self::Packed(Packed {
-            answers: Answers::Several(pipeline.len()),
-            bytes: pipeline.into_bytes(),
-            weight,
-        })
+    pub(crate) fn several(commands: Pipeline, weight: Weight) -> Self {
+        let commands = Commands::Several(commands);
+        Self::Message(Arc::new(Message { commands, weight }))
     }
 
     pub(crate) fn weight(&self) -> Weight {
         match self {
-            Self::Joinable(_) => Weight::Light,
-            Self::Packed(packed) => packed.weight,
+            Self::Coalescible(_) => Weight::Light,
+            Self::Message(message) => message.weight,
         }
     }
 
-    /// The request after another command, in one go. Its answer is the last of several.
+    /// The request with this command before each of its own. The answers are those of both in turn.
     #[cfg(feature = "cluster")]
-    pub(crate) fn after(&self, first: Command) -> Option<Self> {
+    pub(crate) fn each_after(&self, first: &Cmd) -> Self {
+        let mut pipeline = Pipeline::new();
+        for command in self.commands() {
+            pipeline.add_command(first.clone()).add_command(command);
+        }
+        Self::several(pipeline, self.weight())
+    }
+
+    /// True if it has several answers, handed on as one.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_several(&self) -> bool {
         match self {
-            Self::Packed(Packed {
-                bytes,
-                answers: Answers::One,
-                ..
-            }) => {
-                let mut pipeline = Pipeline::new();
-                pipeline.add(first).add_packed(bytes);
-                Some(pipeline.into())
-            }
-            _ => None,
+            Self::Coalescible(_) => false,
+            Self::Message(message) => matches!(message.commands, Commands::Several(_)),
+        }
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn commands(&self) -> Vec<Cmd> {
+        match self {
+            Self::Coalescible(coalescible) => vec![coalescible.command()],
+            Self::Message(message) => match &message.commands {
+                Commands::One(command) => vec![command.clone()],
+                Commands::Several(commands) => commands.cmd_iter().cloned().collect(),
+            },
         }
     }
 }
 
-impl From<Joinable> for Request {
-    fn from(joinable: Joinable) -> Self {
-        Self::Joinable(joinable)
+impl Coalescible {
+    /// The command for this request alone.
+    pub(crate) fn command(&self) -> Cmd {
+        match self {
+            Self::Get(key) => commands::keyed("GET", key),
+            Self::Increment(increment) => scripts::increment(&[increment]).by_digest(),
+        }
     }
 }
 
-impl From<Command> for Request {
-    fn from(command: Command) -> Self {
-        let bytes = command.into_bytes();
-        let weight = if bytes.len() < HEAVY {
+impl From<Coalescible> for Request {
+    fn from(coalescible: Coalescible) -> Self {
+        Self::Coalescible(coalescible)
+    }
+}
+
+impl From<Cmd> for Request {
+    fn from(command: Cmd) -> Self {
+        let weight = if bytes(&command) < HEAVY_BYTES {
             Weight::Light
         } else {
             Weight::Heavy
         };
-        Self::Packed(Packed {
-            bytes,
-            answers: Answers::One,
-            weight,
-        })
+        Self::one(command, weight)
     }
 }
 
 impl From<Pipeline> for Request {
-    fn from(pipeline: Pipeline) -> Self {
-        Self::of_weight(pipeline, Weight::Heavy)
+    fn from(commands: Pipeline) -> Self {
+        Self::several(commands, Weight::Heavy)
     }
+}
+
+fn bytes(command: &Cmd) -> usize {
+    let lengths = command.args_iter().map(|argument| match argument {
+        Arg::Simple(argument) => argument.len(),
+        _ => 0,
+    });
+    lengths.sum()
 }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 #[cfg(feature = "cluster")]
 use futures_util::future::join_all;
 use maestro_cache_core::{
-    Claim, ClaimOver, ClaimRequest, ErrorKind, Expiry, LookFor, Lookup, Result, SetWhen, Value,
+    Claim, ClaimOver, ClaimRequest, Error, ErrorKind, Expiry, LookFor, Lookup, Outcome, Result,
+    Value,
 };
 
 use crate::call::{Deadline, Intent};
@@ -16,10 +17,10 @@ use crate::cluster::in_order;
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
 use crate::each::answers;
-use crate::found::{Found, at_a_glance, claimed, looked_for};
+use crate::found::{Found, Probe, at_a_glance, claimed, looked_for, removed, taken};
 use crate::mark;
 use crate::reply::Reply;
-use crate::request::Joinable;
+use crate::request::{Coalescible, HEAVY_BYTES, Request, Weight};
 use crate::scripts::{self, Increment, MOST_KEYS, ScriptCall};
 
 impl Deployment {
@@ -38,27 +39,74 @@ impl Deployment {
         }
     }
 
-    pub(crate) async fn exists(&self, slot: Slot, deadline: Deadline, key: &str) -> Result<bool> {
-        match self {
-            Self::Server(server) => {
-                let (exists, end) = server.glance(deadline, key).await?;
-                if !exists.yes()? {
-                    return Ok(false);
-                }
-                // It may have been another value that was there before. This one is there by itself.
-                if let Ok(Some(end)) = end.value()
-                    && mark::is_off(end.bytes())
-                {
-                    return Ok(true);
-                }
+    /// Whether the key is live, and for how long.
+    pub(crate) async fn probe(&self, slot: Slot, deadline: Deadline, key: &str) -> Result<Probe> {
+        let request = Request::several(commands::is_live(key), Weight::Light);
+        let reply = self.call(slot, deadline, Intent::Read, &request).await?;
+        let [left, end] = reply.parts()?;
+        Probe::read(left, end)
+    }
+
+    /// Removes the value and returns it if it was live.
+    pub(crate) async fn take(
+        &self,
+        slot: Slot,
+        deadline: Deadline,
+        key: &str,
+    ) -> Result<Option<Value>> {
+        let request = Request::several(commands::take(key), Weight::Light);
+        let reply = self.call(slot, deadline, Intent::Write, &request).await?;
+        let outcome_unclear = reply.outcome_unclear();
+        let [left, value] = reply.parts()?;
+        let value = value.value()?.map(Value::into_bytes);
+        let left = left.integer();
+        let left = left.map_err(|error| error.with_outcome(outcome_unclear))?;
+        Ok(taken(left, value))
+    }
+
+    /// Removes the keys from one server, and counts those that were live. None is there twice.
+    pub(crate) async fn delete(&self, deadline: Deadline, keys: &[&str]) -> Result<u64> {
+        let mut count = 0;
+        for keys in keys.chunks(MOST_KEYS) {
+            let weight = if keys.len() > 1 { Weight::Heavy } else { Weight::Light };
+            let request = Request::several(commands::delete(keys), weight);
+            let reply = self.call(Slot::ANY, deadline, Intent::Write, &request).await;
+            match reply.and_then(|reply| removed(reply, keys.len())) {
+                Ok(removed) => count += removed,
+                // A part is gone already, whatever became of the rest.
+                Err(error) if count > 0 => return Err(error.with_outcome(Outcome::Unknown)),
+                Err(error) => return Err(error),
             }
-            // What is redirected goes as one command.
-            #[cfg(feature = "cluster")]
-            Self::Cluster(_) => {}
         }
-        let exists = scripts::exists(key);
-        let reply = Box::pin(self.run(slot, deadline, Intent::Read, &exists)).await?;
-        reply.yes()
+        Ok(count)
+    }
+
+    /// Tells a live value when it is gone. A loaded one becomes a plain one, which takes a second message.
+    pub(crate) async fn set_expiry(
+        &self,
+        slot: Slot,
+        deadline: Deadline,
+        key: &str,
+        expiry: Expiry,
+    ) -> Result<bool> {
+        let request = Request::several(commands::set_expiry(key, expiry), Weight::Light);
+        let reply = self.call(slot, deadline, Intent::Write, &request).await?;
+        let [left, end, told] = reply.parts()?;
+        let was_told = told.yes()?;
+        let unclear = |error: Error| error.with_outcome(Outcome::Unknown);
+        let probe = Probe::read(left, end).map_err(unclear)?;
+        let Some(mark) = probe.mark() else {
+            return Ok(was_told);
+        };
+        let is_live = probe.is_live();
+        if is_live && !was_told {
+            // It had no expiry to be removed.
+            return Ok(false);
+        }
+        let finish = scripts::finish_expiry(key, mark, is_live, expiry);
+        let reply = self.run(slot, deadline, Intent::Write, &finish).await;
+        reply.and_then(Reply::yes).map_err(unclear)?;
+        Ok(is_live)
     }
 
     pub(crate) async fn look_up(
@@ -159,7 +207,10 @@ impl Deployment {
         if let Self::Cluster(cluster) = self {
             let gets = keys
                 .iter()
-                .map(|key| (self.slot(key.as_bytes()), commands::keyed("GET", key)))
+                .map(|key| {
+                    let get = Request::from(commands::keyed("GET", key));
+                    (self.slot(key.as_bytes()), get)
+                })
                 .collect();
             return cluster.read_each(deadline, gets).await;
         }
@@ -222,15 +273,22 @@ impl Deployment {
         value: &Bytes,
         expiry: Expiry,
     ) -> Result<bool> {
-        let set = commands::set(key, value, expiry, SetWhen::Absent).into();
-        let reply = self.call(slot, deadline, Intent::Write, &set).await?;
-        if reply.was_set()? {
+        let add = Request::several(commands::add(key, value, expiry), weight_of(value));
+        let reply = self.call(slot, deadline, Intent::Write, &add).await?;
+        let [end, was_set] = reply.parts()?;
+        if was_set.was_set()? {
             return Ok(true);
         }
-        // What is there may be a claim, or stale.
-        let add = scripts::add(key, value, expiry);
-        let reply = self.run(slot, deadline, Intent::Write, &add).await?;
-        reply.yes()
+        match end.value() {
+            Ok(Some(end)) if !end.bytes().is_empty() && !mark::is_on(end.bytes()) => Ok(false),
+            Err(error) if error.kind() == ErrorKind::WrongType => Ok(false),
+            // What is there may be a claim, or stale.
+            _ => {
+                let add = scripts::add(key, value, expiry);
+                let reply = self.run(slot, deadline, Intent::Write, &add).await?;
+                reply.yes()
+            }
+        }
     }
 
     /// Claims the key, so that its value can be loaded.
@@ -288,7 +346,7 @@ impl Deployment {
     ) -> Result<i64> {
         let script = || scripts::increment(&[&increment]);
         let request = match self {
-            Self::Server(_) => Joinable::Increment(Arc::clone(&increment)).into(),
+            Self::Server(_) => Coalescible::Increment(Arc::clone(&increment)).into(),
             #[cfg(feature = "cluster")]
             Self::Cluster(_) => script().request(false),
         };
@@ -297,7 +355,17 @@ impl Deployment {
             let in_full = script().request(true);
             reply = self.call(slot, deadline, Intent::Write, &in_full).await?;
         }
-        reply.integer()
+        match (reply.integer(), increment.millis) {
+            // A user without scripts. What is there may be a loaded value, which this refuses.
+            (Err(error), Some(millis)) if error.kind() == ErrorKind::PermissionDenied => {
+                let commands = commands::create_and_increment(&increment.key, increment.by, millis);
+                let request = Request::several(commands, Weight::Light);
+                let reply = self.call(slot, deadline, Intent::Write, &request).await?;
+                let [_, sum] = reply.parts()?;
+                sum.integer()
+            }
+            (sum, _) => sum,
+        }
     }
 
     /// Sends a call of a script, and sends it in full if the server has to be told the script.
@@ -316,6 +384,15 @@ impl Deployment {
         // A refusal like this did nothing, so asking again is no second time.
         let in_full = script.request(true);
         self.call(slot, deadline, intent, &in_full).await
+    }
+}
+
+/// What a request with this value is like for others.
+fn weight_of(value: &Bytes) -> Weight {
+    if value.len() < HEAVY_BYTES {
+        Weight::Light
+    } else {
+        Weight::Heavy
     }
 }
 

@@ -8,7 +8,7 @@ use maestro_cache_core::{Error, ErrorKind, Result};
 use crate::RedisCacheBuilder;
 #[cfg(feature = "tls")]
 use crate::RedisTls;
-use crate::connect::{Address, Login, Manner};
+use crate::connection::{Address, ConnectOptions, Credentials};
 use crate::url::{ParsedUrl, Place};
 
 /// Where the data is.
@@ -20,21 +20,15 @@ pub(crate) enum Servers {
     Sentinels {
         sentinels: Vec<Address>,
         service: String,
-        manner: Manner,
+        connect: ConnectOptions,
     },
-}
-
-/// How many connections there are to a server, and how long making one may take.
-#[derive(Clone, Copy)]
-pub(crate) struct Links {
-    pub(crate) connections: usize,
-    pub(crate) connect_timeout: Duration,
 }
 
 pub(crate) struct Settings {
     pub(crate) servers: Servers,
-    pub(crate) manner: Manner,
-    pub(crate) links: Links,
+    pub(crate) connect: ConnectOptions,
+    /// How many connections there are to a server.
+    pub(crate) connections: usize,
     pub(crate) max_in_flight: usize,
     /// The addresses and the database, without the user: for people.
     pub(crate) name: Arc<str>,
@@ -46,7 +40,7 @@ pub(crate) struct Options {
     pub(crate) connections: Option<usize>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) max_in_flight: Option<usize>,
-    pub(crate) sentinel_login: Option<Login>,
+    pub(crate) sentinel_login: Option<Credentials>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<RedisTls>,
 }
@@ -77,9 +71,10 @@ impl Settings {
         let options = options.or(parsed.options);
         #[cfg(feature = "tls")]
         let default_tls = default_tls.filter(|_| parsed.is_encrypted);
-        let manner = Manner {
-            login: parsed.login,
+        let connect = ConnectOptions {
+            credentials: parsed.login,
             db: parsed.db,
+            timeout: connect_timeout(options.connect_timeout)?,
             #[cfg(feature = "tls")]
             tls: tls(parsed.is_encrypted, options.tls.or(default_tls))?,
         };
@@ -99,40 +94,41 @@ impl Settings {
             Place::Sentinels { sentinels, service } => Servers::Sentinels {
                 sentinels,
                 service,
-                manner: manner.with_login(options.sentinel_login.unwrap_or_default()),
+                connect: connect.with_credentials(options.sentinel_login.unwrap_or_default()),
             },
             #[cfg(not(feature = "sentinel"))]
             Place::Sentinels { .. } => return Err(feature_is_off("sentinel")),
         };
         Ok(Self {
             servers,
-            manner,
-            links: links(options.connections, options.connect_timeout)?,
+            connect,
+            connections: connections(options.connections)?,
             max_in_flight: max_in_flight(options.max_in_flight)?,
             name: name.into(),
         })
     }
 }
 
-fn links(connections: Option<usize>, connect_timeout: Option<Duration>) -> Result<Links> {
+fn connections(connections: Option<usize>) -> Result<usize> {
     let connections = connections.unwrap_or(RedisCacheBuilder::DEFAULT_CONNECTIONS);
-    if !(1..=RedisCacheBuilder::MAX_CONNECTIONS).contains(&connections) {
-        return Err(config(format!(
-            "`connections` is the number of shared connections, 1 to {}",
-            RedisCacheBuilder::MAX_CONNECTIONS
-        )));
+    if (1..=RedisCacheBuilder::MAX_CONNECTIONS).contains(&connections) {
+        return Ok(connections);
     }
-    let connect_timeout = connect_timeout.unwrap_or(RedisCacheBuilder::DEFAULT_CONNECT_TIMEOUT);
+    Err(config(format!(
+        "`connections` is the number of shared connections, 1 to {}",
+        RedisCacheBuilder::MAX_CONNECTIONS
+    )))
+}
+
+fn connect_timeout(timeout: Option<Duration>) -> Result<Duration> {
+    let timeout = timeout.unwrap_or(RedisCacheBuilder::DEFAULT_CONNECT_TIMEOUT);
     let allowed = Duration::from_millis(10)..=Duration::from_secs(60);
-    if !allowed.contains(&connect_timeout) {
-        return Err(config(
-            "`connect_timeout` is the time that connecting may take, 10ms to 60s",
-        ));
+    if allowed.contains(&timeout) {
+        return Ok(timeout);
     }
-    Ok(Links {
-        connections,
-        connect_timeout,
-    })
+    Err(config(
+        "`connect_timeout` is the time that connecting may take, 10ms to 60s",
+    ))
 }
 
 fn max_in_flight(max_in_flight: Option<usize>) -> Result<usize> {
@@ -145,9 +141,9 @@ fn max_in_flight(max_in_flight: Option<usize>) -> Result<usize> {
 }
 
 #[cfg(feature = "tls")]
-fn tls(is_encrypted: bool, tls: Option<RedisTls>) -> Result<Option<crate::connect::Tls>> {
+fn tls(is_encrypted: bool, tls: Option<RedisTls>) -> Result<Option<crate::connection::Tls>> {
     match (is_encrypted, tls) {
-        (true, tls) => crate::connect::Tls::new(tls.unwrap_or_default()).map(Some),
+        (true, tls) => crate::connection::Tls::new(tls.unwrap_or_default()).map(Some),
         (false, None) => Ok(None),
         (false, Some(_)) => Err(config(
             "there are settings of TLS, and the URL is not encrypted; write `rediss://`, \

@@ -4,33 +4,30 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use maestro_cache_core::{Error, Outcome, Result};
+use redis::Pipeline;
 
 use super::{Cluster, Node, Redirect};
 use crate::call::{Deadline, Intent};
 use crate::deployment::Slot;
 use crate::reply::Reply;
-use crate::resp::{Command, Pipeline};
+use crate::request::Request;
 use crate::scripts::ScriptCall;
 
 /// What is sent to the node of a slot.
 pub(crate) trait Errand: Send + Sync {
-    /// The command, or the one that also tells the node what it does not know.
-    fn command(&self, is_in_full: bool) -> Command;
+    /// The request, or the one that also tells the node what it does not know.
+    fn request(&self, is_in_full: bool) -> Request;
 }
 
-impl Errand for Command {
-    fn command(&self, _is_in_full: bool) -> Command {
+impl Errand for Request {
+    fn request(&self, _is_in_full: bool) -> Request {
         self.clone()
     }
 }
 
 impl Errand for ScriptCall {
-    fn command(&self, is_in_full: bool) -> Command {
-        if is_in_full {
-            self.in_full()
-        } else {
-            self.by_digest()
-        }
+    fn request(&self, is_in_full: bool) -> Request {
+        self.request(is_in_full)
     }
 }
 
@@ -99,12 +96,19 @@ impl Cluster {
         node: Arc<Node>,
         places: Vec<usize>,
     ) -> Vec<(usize, Result<Reply>)> {
+        let requests: Vec<Request> = places
+            .iter()
+            .filter_map(|at| commands.get(*at))
+            .map(|(_, command)| command.request(false))
+            .collect();
         let mut pipeline = Pipeline::new();
-        for (_, command) in places.iter().filter_map(|at| commands.get(*at)) {
-            pipeline.add(command.command(false));
+        for command in requests.iter().flat_map(Request::commands) {
+            pipeline.add_command(command);
         }
+        let count = pipeline.len();
         let reply = node.server.call(deadline, intent, &pipeline.into()).await;
-        let replies = match reply.and_then(|reply| reply.many_of(places.len())) {
+        let replies = reply.and_then(|reply| reply.many_of(count));
+        let replies = match replies.map(|replies| of_each(&requests, replies, intent)) {
             Ok(replies) => replies,
             Err(error) => {
                 self.draw_soon();
@@ -132,7 +136,7 @@ impl Cluster {
         let asked = again.into_iter().filter_map(|at| {
             let (slot, command) = commands.get(at)?;
             Some(async move {
-                let request = command.command(true).into();
+                let request = command.request(true);
                 (at, self.call(*slot, deadline, intent, &request).await)
             })
         });
@@ -157,6 +161,19 @@ impl Cluster {
         }
         found
     }
+}
+
+/// The answers of a pipeline as those of the requests in it.
+fn of_each(requests: &[Request], replies: Vec<Reply>, intent: Intent) -> Vec<Reply> {
+    let mut replies = replies.into_iter();
+    let of_one = |request: &Request| match request.is_several() {
+        false => replies.next(),
+        true => {
+            let some = replies.by_ref().take(request.commands().len()).collect();
+            Some(Reply::of_several(some, intent.outcome_unanswered()))
+        }
+    };
+    requests.iter().filter_map(of_one).collect()
 }
 
 fn slots(commands: &[(Slot, impl Errand)]) -> Vec<Slot> {
@@ -236,10 +253,9 @@ mod tests {
     use maestro_cache_core::ErrorKind;
 
     use super::*;
-    use crate::resp::Value;
 
     fn reply(line: &str) -> Reply {
-        Reply::new(Value::of(line), Outcome::Unknown)
+        Reply::new(redis::parse_redis_value(line.as_bytes()).unwrap(), Outcome::Unknown)
     }
 
     fn judged(intent: Intent, replies: &[&str], failures: &[Outcome]) -> Option<Outcome> {

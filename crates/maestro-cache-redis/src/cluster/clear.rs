@@ -10,8 +10,8 @@ use super::{Cluster, Node};
 use crate::call::{Deadline, Intent};
 use crate::clear::Scan;
 use crate::commands;
-use crate::request::Weight;
-use crate::scripts;
+use crate::found::removed;
+use crate::request::{Request, Weight};
 
 /// A key that is moved while its node is scanned may be missed: it was not yet there on the one and
 /// is no longer on the other. A scan of all nodes in which it stays where it is finds it, so this
@@ -24,12 +24,12 @@ impl Cluster {
         deadline: Deadline,
         pattern: &Pattern,
     ) -> Result<u64> {
-        let mut removed = 0;
-        let cleared = self.scan_until_calm(deadline, pattern, &mut removed).await;
+        let mut count = 0;
+        let cleared = self.scan_until_calm(deadline, pattern, &mut count).await;
         match cleared {
-            Ok(()) => Ok(removed),
+            Ok(()) => Ok(count),
             // A part is gone already, whatever became of the rest.
-            Err(error) if removed > 0 => Err(error.with_outcome(Outcome::Unknown)),
+            Err(error) if count > 0 => Err(error.with_outcome(Outcome::Unknown)),
             Err(error) => Err(error),
         }
     }
@@ -38,14 +38,14 @@ impl Cluster {
         self: &Arc<Self>,
         deadline: Deadline,
         pattern: &Pattern,
-        removed: &mut u64,
+        count: &mut u64,
     ) -> Result<()> {
         let mut before = self.fresh_owners(deadline).await?;
         for _ in 0..MOST_SCANS {
             let masters = before.nodes();
             let was_moving = any_is_moving(&masters, deadline).await?;
             for node in &masters {
-                self.clear_node(node, deadline, pattern, removed).await?;
+                self.clear_node(node, deadline, pattern, count).await?;
             }
             let is_moving = any_is_moving(&masters, deadline).await?;
             let after = self.fresh_owners(deadline).await?;
@@ -68,24 +68,24 @@ impl Cluster {
         node: &Node,
         deadline: Deadline,
         pattern: &Pattern,
-        removed: &mut u64,
+        count: &mut u64,
     ) -> Result<()> {
         // All over one connection: a cursor is of no use to another server in its place.
-        let lease = node.server.lease_within(deadline, 0, Weight::Heavy).await?;
+        let link = node.server.link_within(deadline, 0, Weight::Heavy).await?;
         let mut scan = Scan::new(pattern);
         while !scan.is_over() {
             let look = scan.look().into();
-            let reply = lease.exchange(deadline, Intent::Read, &look).await?;
+            let reply = link.exchange(deadline, Intent::Read, &look).await?;
             scan.take_in_keys(reply)?;
             let removals = scan
                 .take_found()
                 .into_iter()
-                .map(|key| (slot(&key), scripts::remove(&[key])));
+                .map(|key| (slot(&key), Request::from(commands::delete(&[key]))));
             let replies = self
                 .batch(deadline, Intent::Write, removals.collect())
                 .await?;
             for reply in replies {
-                *removed += reply.count()?;
+                *count += removed(reply, 1)?;
             }
         }
         Ok(())

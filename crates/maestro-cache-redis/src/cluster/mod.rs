@@ -25,14 +25,12 @@ pub(crate) use redirect::Redirect;
 pub(crate) use slots::slot;
 
 use crate::call::{Deadline, Intent};
-use crate::connect::{Address, Manner, Target};
+use crate::commands;
+use crate::connection::{Address, ConnectOptions, Server, Target};
 use crate::deployment::Slot;
 use crate::limit::Limit;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::resp::Command;
-use crate::server::Server;
-use crate::settings::Links;
 use slots::Owners;
 use topology::Drawing;
 
@@ -46,8 +44,8 @@ const MOST_REDIRECTIONS: usize = 8;
 pub(crate) struct Cluster {
     name: Arc<str>,
     seeds: Vec<Address>,
-    manner: Manner,
-    links: Links,
+    connect: ConnectOptions,
+    connections: usize,
     map: Mutex<Map>,
     /// Wakes those who wait for another map.
     changed: Notify,
@@ -80,14 +78,14 @@ impl Cluster {
     pub(crate) fn new(
         name: Arc<str>,
         seeds: Vec<Address>,
-        manner: Manner,
-        links: Links,
+        connect: ConnectOptions,
+        connections: usize,
     ) -> Arc<Self> {
         Arc::new(Self {
             name,
             seeds,
-            manner,
-            links,
+            connect,
+            connections,
             map: Mutex::new(Map {
                 nodes: HashMap::new(),
                 owners: Owners::none(),
@@ -193,9 +191,9 @@ impl Cluster {
         let server = Server::new(
             address.to_string().into(),
             Target::Address(address.clone()),
-            self.manner.clone(),
-            self.links,
-        )?;
+            self.connect.clone(),
+            self.connections,
+        );
         let node = Arc::new(Node {
             address: address.clone(),
             server,
@@ -229,9 +227,15 @@ async fn asking(
     intent: Intent,
     request: &Request,
 ) -> Result<Reply> {
-    let Some(request) = request.after(Command::new("ASKING", 0, 0)) else {
-        return node.server.call(deadline, intent, request).await;
-    };
-    let reply = node.server.call(deadline, intent, &request).await?;
-    reply.last()
+    let asked = request.each_after(&commands::command("ASKING", 0, 0));
+    let reply = node.server.call(deadline, intent, &asked).await?;
+    let outcome_unclear = reply.outcome_unclear();
+    let mut replies = reply.every_second()?;
+    match replies.pop() {
+        Some(only) if !request.is_several() => Ok(only),
+        last => {
+            replies.extend(last);
+            Ok(Reply::of_several(replies, outcome_unclear))
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! What a node says of a key that is not its own.
 
-use crate::connect::Address;
+use redis::ServerError;
+
+use crate::connection::Address;
 use crate::deployment::Slot;
-use crate::resp::Refusal;
+use crate::error::Refusal;
 
 /// Where to go instead.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,11 +19,11 @@ pub(crate) enum Redirect {
 
 impl Redirect {
     /// `asked` is the node that says so: one that knows no address for another means its own host.
-    pub(crate) fn new(refusal: &Refusal, asked: &Address) -> Option<Self> {
-        let words = refusal.words();
-        match refusal.code() {
-            "MOVED" => read(words, asked).map(|(slot, address)| Self::Moved(slot, address)),
-            "ASK" => read(words, asked).map(|(_, address)| Self::Ask(address)),
+    pub(crate) fn new(error: &ServerError, asked: &Address) -> Option<Self> {
+        let Refusal { code, words } = Refusal::new(error);
+        match &*code {
+            "MOVED" => read(&words, asked).map(|(slot, address)| Self::Moved(slot, address)),
+            "ASK" => read(&words, asked).map(|(_, address)| Self::Ask(address)),
             "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" => Some(Self::Down),
             _ => None,
         }
@@ -52,7 +54,10 @@ mod tests {
     }
 
     fn read(line: &str) -> Option<Redirect> {
-        Redirect::new(&Refusal::of(line), &tcp("asked", 1))
+        match redis::parse_redis_value(format!("-{line}\r\n").as_bytes()) {
+            Ok(redis::Value::ServerError(error)) => Redirect::new(&error, &tcp("asked", 1)),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -12,11 +12,10 @@ use super::slots::Owners;
 use super::{Cluster, Map, Node};
 use crate::call::{Deadline, Intent, late};
 use crate::commands;
-use crate::connect::{Address, first_success};
+use crate::connection::{Address, first_success, no_runtime};
 use crate::deployment::Slot;
 use crate::reply::Reply;
-use crate::server::no_runtime;
-use crate::{chance, lost};
+use crate::{chance, error};
 
 /// The shortest time between two drawings: while a cluster chooses a master, calls that fail ask for
 /// one after the other.
@@ -149,7 +148,7 @@ impl Cluster {
         let due = map
             .drawn
             .map_or_else(Instant::now, |drawn| drawn + SHORTEST_PAUSE);
-        let until = due + LONGEST_DRAWING.max(self.links.connect_timeout * 2);
+        let until = due + LONGEST_DRAWING.max(self.connect.timeout * 2);
         map.drawing = Drawing {
             number: map.drawing.number + 1,
             until: Some(until),
@@ -232,7 +231,7 @@ impl Cartographer {
         let Some((witnesses, patience)) = self
             .cluster
             .upgrade()
-            .map(|cluster| (cluster.witnesses(), cluster.links.connect_timeout))
+            .map(|cluster| (cluster.witnesses(), cluster.connect.timeout))
         else {
             return;
         };
@@ -246,7 +245,7 @@ impl Cartographer {
         let drawn = match drawn.await {
             Ok(Some(drawn)) => drawn,
             Ok(None) => Err(Error::closed()),
-            Err(_) => Err(lost::silent()),
+            Err(_) => Err(error::silent()),
         };
         if let Some(cluster) = self.cluster.upgrade() {
             cluster.learn(self.number, drawn);

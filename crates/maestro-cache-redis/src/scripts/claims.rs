@@ -4,9 +4,8 @@ use std::num::NonZeroU64;
 
 use maestro_cache_core::{ClaimOver, ClaimRequest, LoadToken, Publication};
 
-use super::{Script, ScriptCall, keyed, over_keys};
+use super::{Script, ScriptCall};
 use crate::mark::{self, CLAIM_LIFE_MILLIS};
-use crate::resp::Command;
 
 /// What is under each key: how long it is there, the server's time, and the value with its mark. What
 /// that means is said by [`Found`](crate::found::Found).
@@ -162,35 +161,12 @@ if type(done) == 'table' then return done end
 return 1"
 ));
 
-/// Of so many keys as [`MOST_KEYS`](super::MOST_KEYS) at most.
+/// Of at most [`MOST_KEYS`](super::MOST_KEYS) keys.
 pub(crate) fn look_up<K: AsRef<[u8]>>(keys: &[K]) -> ScriptCall {
-    LOOK_UP.call(over_keys(keys))
+    LOOK_UP.over_keys(keys)
 }
 
-/// The key, and who has to do with it.
-fn by(key: &str, token: LoadToken, arguments: usize, size: usize) -> Command {
-    let mut command = keyed(key, arguments + 2, size + 40);
-    command.arg(mark::holder(token)).number(CLAIM_LIFE_MILLIS);
-    command
-}
-
-/// Keys, and after how long a claim ends.
-fn over_claimable<'a>(
-    keys: impl ExactSizeIterator<Item = &'a str>,
-    arguments: usize,
-    size: usize,
-) -> Command {
-    let count = keys.len();
-    let mut command = Command::arguments((1 + arguments) * count + 2, size + 8);
-    command.count(count);
-    for key in keys {
-        command.arg(key);
-    }
-    command.number(CLAIM_LIFE_MILLIS);
-    command
-}
-
-/// What a claim adds to a command, its key and what cannot be read aside.
+/// What a claim adds to a call, its key and what cannot be read aside.
 const CLAIM_SIZE: usize = 4 + mark::LENGTH + 40 + 16;
 
 /// What is to be replaced if it is there still; nothing if nothing is.
@@ -205,39 +181,36 @@ pub(crate) fn unreadable(over: &ClaimOver) -> &[u8] {
 pub(crate) fn claim(claims: &[ClaimRequest]) -> ScriptCall {
     let size = |claim: &ClaimRequest| claim.key.len() + unreadable(&claim.over).len() + CLAIM_SIZE;
     let keys = claims.iter().map(|claim| &*claim.key);
-    let mut arguments = over_claimable(keys, 4, claims.iter().map(size).sum());
+    let mut call = over_claimable(&CLAIM, keys, claims.iter().map(size).sum());
     for claim in claims {
         let word = match claim.over {
             ClaimOver::Gap => "gap",
             ClaimOver::Live => "live",
             ClaimOver::Unreadable(_) => "unreadable",
         };
-        arguments.arg(mark::holder(claim.token)).arg(word);
-        arguments.arg(mark::placeholder(claim.token));
-        arguments.arg(unreadable(&claim.over));
+        call.arg(mark::holder(claim.token)).arg(word);
+        call.arg(mark::placeholder(claim.token));
+        call.arg(unreadable(&claim.over));
     }
-    CLAIM.call(arguments)
+    call
 }
 
 pub(crate) fn renew(key: &str, token: LoadToken) -> ScriptCall {
-    RENEW.call(by(key, token, 0, 0))
+    held_by(&RENEW, key, token)
 }
 
 /// Stores what was loaded for each of the keys. The answer is that of the only one, or an array.
 pub(crate) fn publish(publications: &[Publication]) -> ScriptCall {
     let size = |each: &Publication| each.key.len() + each.value.len() + mark::LENGTH + CLAIM_SIZE;
     let keys = publications.iter().map(|each| &*each.key);
-    let mut arguments = over_claimable(keys, 4, publications.iter().map(size).sum());
+    let mut call = over_claimable(&PUBLISH, keys, publications.iter().map(size).sum());
     for each in publications {
         let (value, millis) = mark::marked(&each.value, &each.keeping);
-        arguments.arg(mark::holder(each.token));
-        arguments.arg(mark::placeholder(each.token)).arg(value);
-        match millis {
-            Some(millis) => arguments.number(millis),
-            None => arguments.arg(""),
-        };
+        call.arg(mark::holder(each.token));
+        call.arg(mark::placeholder(each.token)).arg(&*value);
+        call.millis_or_empty(millis);
     }
-    PUBLISH.call(arguments)
+    call
 }
 
 pub(crate) fn release(
@@ -245,9 +218,31 @@ pub(crate) fn release(
     token: LoadToken,
     back_off_millis: Option<NonZeroU64>,
 ) -> ScriptCall {
-    let mut arguments = by(key, token, 1, 20);
+    let mut call = held_by(&RELEASE, key, token);
     if let Some(millis) = back_off_millis {
-        arguments.number(i64::try_from(millis.get()).unwrap_or(i64::MAX));
+        call.arg(i64::try_from(millis.get()).unwrap_or(i64::MAX));
     }
-    RELEASE.call(arguments)
+    call
+}
+
+/// A call about the claim of a key: who holds it, and after how long it ends.
+fn held_by(script: &'static Script, key: &str, token: LoadToken) -> ScriptCall {
+    let mut call = script.over_key(key, 3, 60);
+    call.arg(mark::holder(token)).arg(CLAIM_LIFE_MILLIS);
+    call
+}
+
+/// A call about keys with four arguments each, and after how long a claim ends.
+fn over_claimable<'a>(
+    script: &'static Script,
+    keys: impl ExactSizeIterator<Item = &'a str>,
+    bytes: usize,
+) -> ScriptCall {
+    let count = keys.len();
+    let mut call = script.over(count, 4 * count + 1, bytes);
+    for key in keys {
+        call.arg(key);
+    }
+    call.arg(CLAIM_LIFE_MILLIS);
+    call
 }

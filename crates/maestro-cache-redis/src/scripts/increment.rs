@@ -2,7 +2,6 @@
 
 use super::{Script, ScriptCall};
 use crate::mark;
-use crate::resp::Command;
 
 /// Adds to counters, each with a result of its own; one that is missing is created with its expiry, in
 /// one command. Time stands still for a script, so that none expires in the middle.
@@ -84,17 +83,12 @@ pub(crate) struct Increment {
 pub(crate) fn increment(increments: &[&Increment]) -> ScriptCall {
     let count = increments.len();
     let keys: usize = increments.iter().map(|each| each.key.len()).sum();
-    let mut arguments = Command::arguments(1 + 3 * count, keys + 20 * count);
-    arguments.count(count);
+    let mut call = INCREMENT.over(count, 2 * count, keys + 40 * count);
     for increment in increments {
-        arguments.arg(&*increment.key);
+        call.arg(&*increment.key);
     }
     for increment in increments {
-        arguments.number(increment.by);
-        match increment.millis {
-            Some(millis) => arguments.number(millis),
-            None => arguments.arg(""),
-        };
+        call.arg(increment.by).millis_or_empty(increment.millis);
     }
-    INCREMENT.call(arguments)
+    call
 }

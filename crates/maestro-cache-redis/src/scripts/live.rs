@@ -2,53 +2,13 @@
 
 use maestro_cache_core::Expiry;
 
-use super::{Script, ScriptCall, keyed, over_keys};
+use super::{Script, ScriptCall};
 use crate::commands;
 use crate::mark;
 
 /// The most keys of one call. A server does nothing else until it is through with them, which takes it
 /// less than a millisecond.
 pub(crate) const MOST_KEYS: usize = 250;
-
-static EXISTS: Script = Script::new(concat!(
-    mark::lua_of_marks!(),
-    r"local key = KEYS[1]
-local mark, refusal = mark_of(key)
-if refusal then return refusal end
-if not mark then return redis.pcall('EXISTS', key) end
-
-",
-    mark::lua_of_lives!(),
-    r"return live(key, mark) and 1 or 0"
-));
-
-static TTL: Script = Script::new(concat!(
-    mark::lua_of_marks!(),
-    r"local key = KEYS[1]
-local mark, refusal = mark_of(key)
-if refusal then return refusal end
-if not mark then return redis.pcall('PTTL', key) end
-
-",
-    mark::lua_of_lives!(),
-    r"return live(key, mark) or -2"
-));
-
-static TAKE: Script = Script::new(concat!(
-    mark::lua_of_marks!(),
-    r"local key = KEYS[1]
-local value = redis.pcall('GET', key)
-if type(value) ~= 'string' then return value end
-local mark = mark_in(value)
-if mark then
-",
-    mark::lua_of_lives!(),
-    r"value = live(key, mark) and string.sub(value, 1, -129)
-end
-local removed = redis.pcall('UNLINK', key)
-if type(removed) == 'table' then return removed end
-return value or false"
-));
 
 /// Removes keys and counts those that were live. What is not live goes first, so that the other count
 /// is the answer.
@@ -84,28 +44,23 @@ if #counted == 0 then return 0 end
 return redis.pcall('UNLINK', unpack(counted))"
 ));
 
-/// Told an expiry, a loaded value becomes a plain one: it lives as long as that says, and is neither
-/// stale afterwards nor claimed. It loses its mark, unless it would be taken for marked without one.
-static SET_EXPIRY: Script = Script::new(concat!(
+/// Ends what telling an expiry began, where the key turned out to hold a value with a mark: a live one
+/// becomes a plain one with that expiry, and anything else is removed. It leaves alone what was written
+/// since.
+///
+/// It loses its mark, unless it would be taken for marked without one.
+static FINISH_EXPIRY: Script = Script::new(concat!(
     mark::lua_of_marks!(),
-    r"local key, millis = KEYS[1], ARGV[1]
+    mark::lua_of_stores!(),
+    r"local key, seen, is_live, millis = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local mark, refusal = mark_of(key)
 if refusal then return refusal end
-if not mark then
-  if millis then return redis.pcall('PEXPIRE', key, millis) end
-  return redis.pcall('PERSIST', key)
-end
-
-",
-    mark::lua_of_lives!(),
-    mark::lua_of_stores!(),
-    r"local left = live(key, mark)
-if not left then
+if mark ~= seen then return 1 end
+if is_live ~= '1' then
   local removed = redis.pcall('UNLINK', key)
   if type(removed) == 'table' then return removed end
-  return 0
+  return 1
 end
-if left == -1 and not millis then return 0 end
 local value = string.sub(redis.call('GET', key), 1, -129)
 if mark_in(value) then value = value .. string.rep(' ', 97) .. MAGIC end
 local set = store(key, value, millis)
@@ -153,39 +108,29 @@ if set.err then return set end
 return 1"
 ));
 
-pub(crate) fn exists(key: &str) -> ScriptCall {
-    EXISTS.call(keyed(key, 0, 0))
-}
-
-pub(crate) fn ttl(key: &str) -> ScriptCall {
-    TTL.call(keyed(key, 0, 0))
-}
-
-pub(crate) fn take(key: &str) -> ScriptCall {
-    TAKE.call(keyed(key, 0, 0))
-}
-
-/// Of so many keys as [`MOST_KEYS`] at most.
+/// Of at most [`MOST_KEYS`] keys.
 pub(crate) fn remove<K: AsRef<[u8]>>(keys: &[K]) -> ScriptCall {
-    REMOVE.call(over_keys(keys))
+    REMOVE.over_keys(keys)
 }
 
-pub(crate) fn set_expiry(key: &str, expiry: Expiry) -> ScriptCall {
-    let mut arguments = keyed(key, 1, 20);
+/// `mark` is what the value had behind it when it was told the expiry.
+pub(crate) fn finish_expiry(key: &str, mark: &[u8], is_live: bool, expiry: Expiry) -> ScriptCall {
+    let mut call = FINISH_EXPIRY.over_key(key, 3, mark.len() + 30);
+    call.arg(mark).arg(i64::from(is_live));
     if let Some(millis) = commands::millis(expiry) {
-        arguments.number(millis);
+        call.arg(millis);
     }
-    SET_EXPIRY.call(arguments)
+    call
 }
 
 pub(crate) fn add(key: &str, value: &[u8], expiry: Expiry) -> ScriptCall {
     let value = mark::plain(value);
-    let mut arguments = keyed(key, 2, value.len() + 20);
-    arguments.arg(value);
+    let mut call = ADD.over_key(key, 2, value.len() + 20);
+    call.arg(&*value);
     if let Some(millis) = commands::millis(expiry) {
-        arguments.number(millis);
+        call.arg(millis);
     }
-    ADD.call(arguments)
+    call
 }
 
 pub(crate) fn compare_and_set(
@@ -195,10 +140,10 @@ pub(crate) fn compare_and_set(
     expiry: Expiry,
 ) -> ScriptCall {
     let new = mark::plain(new);
-    let mut arguments = keyed(key, 3, expected.len() + new.len() + 20);
-    arguments.arg(expected).arg(new);
+    let mut call = COMPARE_AND_SET.over_key(key, 3, expected.len() + new.len() + 20);
+    call.arg(expected).arg(&*new);
     if let Some(millis) = commands::millis(expiry) {
-        arguments.number(millis);
+        call.arg(millis);
     }
-    COMPARE_AND_SET.call(arguments)
+    call
 }

@@ -6,62 +6,111 @@
 //! behind another command that would have been refused alike is not caught.
 
 mod claims;
-mod digest;
 mod increment;
 mod live;
 
+use std::sync::OnceLock;
+
+use redis::{Arg, Cmd};
+
 pub(crate) use claims::{claim, look_up, publish, release, renew, unreadable};
 pub(crate) use increment::{Increment, increment};
-pub(crate) use live::{MOST_KEYS, add, compare_and_set, exists, remove, set_expiry, take, ttl};
+pub(crate) use live::{MOST_KEYS, add, compare_and_set, finish_expiry, remove};
 
-use crate::request::Request;
-use crate::resp::Command;
+use crate::commands;
+use crate::request::{Request, Weight};
 
-/// A script and its SHA-1, by which a server that has seen it knows it.
+/// A script, and the digest by which a server that has seen it knows it.
 struct Script {
     code: &'static str,
-    digest: [u8; 40],
+    known_as: OnceLock<redis::Script>,
 }
 
 impl Script {
     const fn new(code: &'static str) -> Self {
         Self {
             code,
-            digest: digest::of(code),
+            known_as: OnceLock::new(),
         }
     }
 
-    /// A call of it: how many keys there are, the keys, and what the script is told.
-    fn call(&'static self, arguments: Command) -> ScriptCall {
+    fn digest(&self) -> &str {
+        let script = || redis::Script::new(self.code);
+        self.known_as.get_or_init(script).get_hash()
+    }
+
+    /// A call over this many keys, with room for them and for the arguments, which take this many
+    /// bytes together.
+    fn over(&'static self, keys: usize, arguments: usize, bytes: usize) -> ScriptCall {
+        let mut command = commands::command("EVALSHA", keys + arguments + 2, bytes + 48);
+        command.arg(self.digest()).arg(keys);
         ScriptCall {
             script: self,
-            arguments,
-            is_heavy: false,
+            command,
+            weight: None,
         }
+    }
+
+    /// A call over one key.
+    fn over_key(&'static self, key: &str, arguments: usize, bytes: usize) -> ScriptCall {
+        let mut call = self.over(1, arguments, key.len() + bytes);
+        call.arg(key);
+        call
+    }
+
+    /// A call over these keys, with nothing but them.
+    fn over_keys<K: AsRef<[u8]>>(&'static self, keys: &[K]) -> ScriptCall {
+        let bytes = keys.iter().map(|key| key.as_ref().len()).sum();
+        let mut call = self.over(keys.len(), 0, bytes);
+        for key in keys {
+            call.arg(key.as_ref());
+        }
+        call
     }
 }
 
 /// A call of a script.
 pub(crate) struct ScriptCall {
     script: &'static Script,
-    arguments: Command,
-    is_heavy: bool,
+    /// The call for a server that knows the script.
+    command: Cmd,
+    /// If it is known. Otherwise the size of the command decides.
+    weight: Option<Weight>,
 }
 
 impl ScriptCall {
+    fn arg(&mut self, argument: impl redis::ToRedisArgs) -> &mut Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// A time in milliseconds, or an empty text where there is none.
+    fn millis_or_empty(&mut self, millis: Option<i64>) -> &mut Self {
+        match millis {
+            Some(millis) => self.arg(millis),
+            None => self.arg(""),
+        }
+    }
+
     /// The call for a server that knows the script.
-    pub(crate) fn by_digest(&self) -> Command {
-        self.with("EVALSHA", &self.script.digest)
+    pub(crate) fn by_digest(self) -> Cmd {
+        self.command
     }
 
     /// The same call with the script itself, for a server that does not know it.
-    pub(crate) fn in_full(&self) -> Command {
-        self.with("EVAL", self.script.code.as_bytes())
+    pub(crate) fn in_full(&self) -> Cmd {
+        let mut command = commands::command("EVAL", self.command.args_iter().len(), 0);
+        command.arg(self.script.code);
+        for argument in self.command.args_iter().skip(2) {
+            if let Arg::Simple(argument) = argument {
+                command.arg(argument);
+            }
+        }
+        command
     }
 
-    /// Says whether its answer takes its time.
     pub(crate) fn heavy_if(mut self, is_heavy: bool) -> Self {
-        self.is_heavy = is_heavy;
+        self.weight = is_heavy.then_some(Weight::Heavy);
         self
     }
 
@@ -70,36 +119,11 @@ impl ScriptCall {
         let command = if is_in_full {
             self.in_full()
         } else {
-            self.by_digest()
+            self.command.clone()
         };
-        if self.is_heavy {
-            Request::heavy(command)
-        } else {
-            command.into()
+        match self.weight {
+            Some(weight) => Request::one(command, weight),
+            None => command.into(),
         }
     }
-
-    fn with(&self, name: &str, script: &[u8]) -> Command {
-        let mut command = Command::arguments(2, name.len() + script.len());
-        command.arg(name).arg(script).append(&self.arguments);
-        command
-    }
-}
-
-/// The only key of a script, with room for so many arguments of so many bytes together.
-fn keyed(key: &str, arguments: usize, size: usize) -> Command {
-    let mut command = Command::arguments(arguments + 2, key.len() + size + 1);
-    command.number(1).arg(key);
-    command
-}
-
-/// All keys of a script.
-fn over_keys<K: AsRef<[u8]>>(keys: &[K]) -> Command {
-    let size = keys.iter().map(|key| key.as_ref().len()).sum::<usize>();
-    let mut command = Command::arguments(keys.len() + 1, size + 8);
-    command.count(keys.len());
-    for key in keys {
-        command.arg(key.as_ref());
-    }
-    command
 }

@@ -11,7 +11,7 @@ use ::url::{Host, Url};
 use maestro_cache_core::{Error, Result};
 use percent_encoding::percent_decode_str;
 
-use crate::connect::{Address, Login};
+use crate::connection::{Address, Credentials};
 use crate::settings::{Options, config};
 use query::Query;
 
@@ -42,7 +42,7 @@ pub(crate) struct ParsedUrl {
     pub(crate) place: Place,
     #[cfg_attr(not(feature = "tls"), allow(dead_code))] // Without the feature it is refused.
     pub(crate) is_encrypted: bool,
-    pub(crate) login: Login,
+    pub(crate) login: Credentials,
     pub(crate) db: i64,
     pub(crate) options: Options,
 }
@@ -255,21 +255,21 @@ fn address(text: &str, default_port: u16) -> Result<Address> {
     Ok(Address::Tcp { host, port })
 }
 
-fn login_from(user_info: &str) -> Result<Login> {
+fn login_from(user_info: &str) -> Result<Credentials> {
     match user_info.split_once(':') {
         Some((user, password)) => login(decode(user)?, Some(decode(password)?)),
         None => login(decode(user_info)?, None),
     }
 }
 
-fn login(user: String, password: Option<String>) -> Result<Login> {
+fn login(user: String, password: Option<String>) -> Result<Credentials> {
     match (user.is_empty(), password) {
-        (true, None) => Ok(Login::default()),
-        (true, Some(password)) => Ok(Login {
+        (true, None) => Ok(Credentials::default()),
+        (true, Some(password)) => Ok(Credentials {
             user: None,
             password: (!password.is_empty()).then_some(password),
         }),
-        (false, Some(password)) => Ok(Login {
+        (false, Some(password)) => Ok(Credentials {
             user: Some(user),
             password: Some(password),
         }),

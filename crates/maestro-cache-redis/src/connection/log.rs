@@ -64,11 +64,19 @@ impl Log {
         );
     }
 
-    pub(super) fn doubted(&self) {
+    pub(super) fn suspected(&self) {
         tracing::debug!(
             target: "maestro_cache::redis",
             address = &*self.name,
             "a connection is silent; another one is asked for"
+        );
+    }
+
+    pub(super) fn writes_are_refused(&self) {
+        tracing::warn!(
+            target: "maestro_cache::redis",
+            address = &*self.name,
+            "the server is a replica and refuses writes; looking whether the address leads to a master"
         );
     }
 

@@ -1,14 +1,29 @@
 //! One server, and the few connections to it that all callers share.
 
+mod address;
+mod batch;
 mod breaker;
+#[cfg(any(feature = "cluster", feature = "sentinel"))]
+mod happy_eyeballs;
 mod link;
+mod liveness;
 mod log;
+mod manager;
+mod pending;
+mod queue;
+#[cfg(feature = "sentinel")]
+mod sentinel;
 mod supervisor;
+#[cfg(feature = "tls")]
+mod tls;
+mod wire;
+#[cfg(test)]
+mod wire_tests;
+mod writability;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool::managed::{Object, Pool};
 use maestro_cache_core::{Error, ErrorKind, Result};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
@@ -16,15 +31,24 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
-pub(crate) use link::Lease;
+pub(crate) use address::Address;
+#[cfg(feature = "cluster")]
+pub(crate) use happy_eyeballs::first_success;
+pub(crate) use link::LinkHandle;
+pub(crate) use manager::{ConnectOptions, Credentials, Target};
+pub(crate) use pending::{Reason, Unanswered};
+#[cfg(feature = "sentinel")]
+pub(crate) use sentinel::Sentinels;
+#[cfg(feature = "tls")]
+pub(crate) use tls::Tls;
 
-use crate::connect::{Connector, Manner, Target};
 use crate::large::Large;
 use crate::request::Weight;
-use crate::settings::Links;
 use breaker::Breaker;
 use link::Link;
 use log::Log;
+use manager::Connector;
+use writability::Writability;
 
 /// One server. Dropping it ends its connections once the calls under way are over.
 pub(crate) struct Server {
@@ -33,8 +57,7 @@ pub(crate) struct Server {
 
 struct Shared {
     connect_timeout: Duration,
-    /// One more than there are places, for the one that is to replace another.
-    pool: Pool<Connector>,
+    connector: Arc<Connector>,
     state: Mutex<State>,
     follows_the_master: bool,
     large: Large,
@@ -46,7 +69,7 @@ struct Shared {
 
 /// What callers and the supervisor meet in.
 struct State {
-    places: Box<[Option<Seated>]>,
+    places: Box<[Option<Arc<Link>>]>,
     /// Those that were replaced, and when they end unless they give a sign of life.
     retired: Vec<(Arc<Link>, Instant)>,
     /// How many attempts to connect were begun. A link has the number of its attempt, from 1.
@@ -58,6 +81,7 @@ struct State {
     /// How many links were usable when they were last looked at.
     usable: usize,
     breaker: Breaker,
+    writability: Writability,
     log: Log,
     supervision: Supervision,
     is_closed: bool,
@@ -71,53 +95,27 @@ struct Supervision {
     looked: Instant,
 }
 
-/// A link in its place.
-struct Seated {
-    link: Arc<Link>,
-    /// What it takes in the pool. Always there until this is dropped.
-    seat: Option<Object<Connector>>,
-}
-
-impl Seated {
-    fn new(attempt: u64, connection: Object<Connector>, wake: &Arc<Notify>) -> Self {
-        Self {
-            link: Arc::new(Link::new(attempt, &connection, wake)),
-            seat: Some(connection),
-        }
-    }
-}
-
-impl Drop for Seated {
-    fn drop(&mut self) {
-        // A plain drop would hand it back to the pool, which would give it out again.
-        self.seat.take().map(Object::take);
-    }
-}
-
 impl Server {
     pub(crate) fn new(
         name: Arc<str>,
         target: Target,
-        manner: Manner,
-        links: Links,
-    ) -> Result<Self> {
-        let follows_the_master = target.may_move();
-        let pool = Pool::builder(Connector::new(target, manner))
-            .max_size(links.connections + 1)
-            .build()
-            .map_err(|_| Error::new(ErrorKind::Config, "the pool of connections is unusable"))?;
-        Ok(Self {
+        options: ConnectOptions,
+        connections: usize,
+    ) -> Self {
+        Self {
             shared: Arc::new(Shared {
-                connect_timeout: links.connect_timeout,
-                pool,
+                connect_timeout: options.timeout,
+                follows_the_master: target.may_move(),
+                connector: Arc::new(Connector::new(target, options)),
                 state: Mutex::new(State {
-                    places: (0..links.connections).map(|_| None).collect(),
+                    places: (0..connections).map(|_| None).collect(),
                     retired: Vec::new(),
                     attempts: 0,
                     judged: 0,
                     settled: None,
                     usable: 0,
                     breaker: Breaker::new(),
+                    writability: Writability::new(),
                     log: Log::new(name),
                     supervision: Supervision {
                         number: 0,
@@ -126,12 +124,11 @@ impl Server {
                     },
                     is_closed: false,
                 }),
-                follows_the_master,
                 large: Large::new(),
                 changed: Notify::new(),
                 wake: Arc::new(Notify::new()),
             }),
-        })
+        }
     }
 
     /// A connection from a later attempt than that one, or any if none can be made. Where
@@ -143,14 +140,14 @@ impl Server {
     ///
     /// When one breaks, the others often do in the same moment, and it takes another one to be found
     /// out: so a call that is repeated goes over a new one.
-    pub(crate) async fn lease_newer_than(
+    pub(crate) async fn link_newer_than(
         &self,
         attempt: u64,
         weight: Weight,
         runtime: Handle,
-    ) -> Result<Lease> {
-        match self.lease_now(attempt, weight, &runtime) {
-            Ok(Some(lease)) => return Ok(lease),
+    ) -> Result<LinkHandle> {
+        match self.link_now(attempt, weight, &runtime) {
+            Ok(Some(link)) => return Ok(link),
             Ok(None) => self.shared.wake.notify_one(),
             Err(error) => {
                 // A caller who tries again and again would starve a runtime of one thread, and with
@@ -162,8 +159,8 @@ impl Server {
         loop {
             let mut changed = std::pin::pin!(self.shared.changed.notified());
             changed.as_mut().enable();
-            if let Some(lease) = self.lease_now(attempt, weight, &runtime)? {
-                return Ok(lease);
+            if let Some(link) = self.link_now(attempt, weight, &runtime)? {
+                return Ok(link);
             }
             changed.await;
             // A runtime that is being shut down drops the supervisor at once, so that this would go round
@@ -173,25 +170,25 @@ impl Server {
     }
 
     /// One that is there, or nothing if there is reason to wait for one.
-    pub(crate) fn lease_now(
+    pub(crate) fn link_now(
         &self,
         attempt: u64,
         weight: Weight,
         runtime: &Handle,
-    ) -> Result<Option<Lease>> {
+    ) -> Result<Option<LinkHandle>> {
         let shared = &self.shared;
         let state = shared.state.lock();
         if state.is_closed {
             return Err(Error::closed());
         }
         if let Some(link) = state.usable(weight, attempt) {
-            return Ok(Some(Lease::new(link, runtime)));
+            return Ok(Some(LinkHandle::new(link, runtime)));
         }
         if !state.supervision.is_alive {
             return self.supervise(state);
         }
         match (state.breaker.cause(), state.usable(weight, 0)) {
-            (Some(_), Some(link)) => Ok(Some(Lease::new(link, runtime))),
+            (Some(_), Some(link)) => Ok(Some(LinkHandle::new(link, runtime))),
             // Nobody has looked whether the cause still holds.
             (Some(_), None) if state.supervision.is_at_rest(Instant::now()) => {
                 self.supervise(state)
@@ -199,7 +196,7 @@ impl Server {
             (Some(cause), None) => Err(cause.clone()),
             // Nobody asks for another connection while each place has a good one.
             (None, Some(link)) if state.place_in_need().is_none() => {
-                Ok(Some(Lease::new(link, runtime)))
+                Ok(Some(LinkHandle::new(link, runtime)))
             }
             (None, _) => Ok(None),
         }
@@ -207,7 +204,7 @@ impl Server {
 
     /// Begins another supervisor, on this runtime. The connections live on that of the last one: once
     /// it is gone, so are they, and a new one has no reason to pause.
-    fn supervise(&self, mut state: MutexGuard<'_, State>) -> Result<Option<Lease>> {
+    fn supervise(&self, mut state: MutexGuard<'_, State>) -> Result<Option<LinkHandle>> {
         let runtime = Handle::try_current().map_err(|_| no_runtime())?;
         state.breaker = Breaker::new();
         let number = state.supervision.next();
@@ -230,6 +227,23 @@ impl Server {
     /// Whether there is someone to ask for the new master once this one is a replica.
     pub(crate) fn follows_the_master(&self) -> bool {
         self.shared.follows_the_master
+    }
+
+    /// To be told when a replica refused a write, where nobody says who the master is: the address may
+    /// lead to another server by now.
+    pub(crate) fn writes_are_refused(&self) {
+        let now = Instant::now();
+        let mut state = self.shared.state.lock();
+        if state.writability.refused(now) {
+            state.log.writes_are_refused();
+            drop(state);
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Whether the last write that is known of was refused by a replica.
+    pub(crate) fn refuses_writes(&self) -> bool {
+        self.shared.state.lock().writability.is_refused()
     }
 
     /// To be told when a call took longer than its deadline. A runtime that is there and is not driven
@@ -280,9 +294,9 @@ impl Supervision {
 
 impl State {
     /// All links, to be dropped outside of the lock: the last one to hold a link ends it.
-    fn take_links(&mut self) -> (Vec<Seated>, Vec<(Arc<Link>, Instant)>) {
-        let seated = self.places.iter_mut().filter_map(Option::take).collect();
-        (seated, std::mem::take(&mut self.retired))
+    fn take_links(&mut self) -> (Vec<Arc<Link>>, Vec<(Arc<Link>, Instant)>) {
+        let links = self.places.iter_mut().filter_map(Option::take).collect();
+        (links, std::mem::take(&mut self.retired))
     }
 
     /// The usable link to send such a request over, of those of later attempts than that one.
@@ -290,7 +304,7 @@ impl State {
     /// Requests that go over the same link share packets and wake-ups, so one link is filled before
     /// the next one is taken. Heavy ones fill them from the other end, and hold up no light ones.
     fn usable(&self, weight: Weight, attempt: u64) -> Option<&Arc<Link>> {
-        let links = self.places.iter().flatten().map(|seated| &seated.link);
+        let links = self.places.iter().flatten();
         let mut links = links.filter(|link| link.attempt() > attempt && link.is_usable());
         match weight {
             Weight::Light => not_full(&mut links),
@@ -324,7 +338,6 @@ impl Shared {
         state.is_closed = true;
         let links = state.take_links();
         drop(state);
-        self.pool.close();
         self.changed.notify_waiters();
         self.wake.notify_one();
         drop(links);

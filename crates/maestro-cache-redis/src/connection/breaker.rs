@@ -20,15 +20,15 @@ const LONGEST_PAUSE_AFTER_TIMEOUT: Duration = Duration::from_secs(1);
 /// log these, and some count them.
 const SHORTEST_PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(550);
 
-/// How long a connection is not doubted again after it was doubted and had only been slow.
-const PAUSE_AFTER_WRONG_DOUBT: Duration = Duration::from_secs(2);
+/// How long a connection is not suspected again after it was suspected and had only been slow.
+const PAUSE_AFTER_WRONG_SUSPICION: Duration = Duration::from_secs(2);
 
 /// What callers are told while there is no connection, and when the next attempt is due.
 #[derive(Debug)]
 pub(super) struct Breaker {
     state: State,
-    /// No connection is doubted before.
-    doubt_after: Option<Instant>,
+    /// No connection is suspected before.
+    suspect_after: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -42,7 +42,7 @@ enum State {
     /// An attempt failed, which may mean little: a server that restarts refuses for a moment, a
     /// greeting may be cut short or swallowed like any call. Callers wait for the second attempt,
     /// which is soon.
-    Shaken { since: Instant, next: Instant },
+    Retrying { since: Instant, next: Instant },
     /// The last attempt failed. Callers are told why, at once.
     Open {
         cause: Error,
@@ -56,14 +56,14 @@ impl Breaker {
     pub(super) fn new() -> Self {
         Self {
             state: State::Closed { trouble: None },
-            doubt_after: None,
+            suspect_after: None,
         }
     }
 
     /// Why callers are refused; none if they are not.
     pub(super) fn cause(&self) -> Option<&Error> {
         match &self.state {
-            State::Closed { .. } | State::Shaken { .. } => None,
+            State::Closed { .. } | State::Retrying { .. } => None,
             State::Open { cause, .. } => Some(cause),
         }
     }
@@ -72,20 +72,20 @@ impl Breaker {
     pub(super) fn next_attempt(&self) -> Option<Instant> {
         match &self.state {
             State::Closed { .. } => None,
-            State::Shaken { next, .. } | State::Open { next, .. } => Some(*next),
+            State::Retrying { next, .. } | State::Open { next, .. } => Some(*next),
         }
     }
 
-    /// Whether a connection that is silent may be doubted, which costs another one.
-    pub(super) fn may_doubt(&self, now: Instant) -> bool {
-        self.doubt_after.is_none_or(|after| now >= after)
+    /// Whether a connection that is silent may be suspected, which costs another one.
+    pub(super) fn may_suspect(&self, now: Instant) -> bool {
+        self.suspect_after.is_none_or(|after| now >= after)
     }
 
     /// A connection was made. Returns how long there was none.
     pub(super) fn connected(&mut self, now: Instant) -> Option<Duration> {
         let trouble = self.trouble();
         match std::mem::replace(&mut self.state, State::Closed { trouble }) {
-            State::Closed { .. } | State::Shaken { .. } => None,
+            State::Closed { .. } | State::Retrying { .. } => None,
             State::Open { since, .. } => Some(now.saturating_duration_since(since)),
         }
     }
@@ -100,13 +100,13 @@ impl Breaker {
     fn trouble(&self) -> Option<Instant> {
         match &self.state {
             State::Closed { trouble } => *trouble,
-            State::Shaken { since, .. } | State::Open { since, .. } => Some(*since),
+            State::Retrying { since, .. } | State::Open { since, .. } => Some(*since),
         }
     }
 
-    /// A connection was doubted, and had only been slow.
-    pub(super) fn doubted_wrongly(&mut self, now: Instant) {
-        self.doubt_after = Some(now + PAUSE_AFTER_WRONG_DOUBT);
+    /// A connection was suspected, and had only been slow.
+    pub(super) fn suspected_wrongly(&mut self, now: Instant) {
+        self.suspect_after = Some(now + PAUSE_AFTER_WRONG_SUSPICION);
     }
 
     /// An attempt to connect failed, or what it made was of no use. `chance` is a number from 0 to
@@ -119,7 +119,7 @@ impl Breaker {
         // Other failures than these do not pass in a moment.
         let may_pass = matches!(cause.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
         if may_pass && trouble.is_none() {
-            self.state = State::Shaken { since, next };
+            self.state = State::Retrying { since, next };
             return false;
         }
         let was_open = self.cause().is_some();
@@ -266,12 +266,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_doubt_is_not_repeated_at_once() {
+    fn a_wrong_suspicion_is_not_repeated_at_once() {
         let now = Instant::now();
         let mut breaker = Breaker::new();
-        assert!(breaker.may_doubt(now));
-        breaker.doubted_wrongly(now);
-        assert!(!breaker.may_doubt(now + Duration::from_secs(1)));
-        assert!(breaker.may_doubt(now + PAUSE_AFTER_WRONG_DOUBT));
+        assert!(breaker.may_suspect(now));
+        breaker.suspected_wrongly(now);
+        assert!(!breaker.may_suspect(now + Duration::from_secs(1)));
+        assert!(breaker.may_suspect(now + PAUSE_AFTER_WRONG_SUSPICION));
     }
 }

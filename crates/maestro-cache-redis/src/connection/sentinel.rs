@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use maestro_cache_core::{Error, ErrorKind, Result};
 
-use super::race::first_success;
-use super::{Address, Connection, Manner};
-use crate::resp::{Command, Value};
-use crate::{classify, lost};
+use redis::Value;
+
+use super::Address;
+use super::happy_eyeballs::first_success;
+use super::manager::ConnectOptions;
+use crate::commands;
+use crate::error;
 
 /// The sentinels of a service.
 pub(crate) struct Sentinels {
     addresses: Vec<Address>,
     service: String,
-    manner: Manner,
+    options: ConnectOptions,
     /// How long one of them may be silent before the next one is asked too.
     head_start: Duration,
     /// The one that named a master last is asked first, unless it was wrong.
@@ -41,12 +44,11 @@ impl Named<'_> {
 }
 
 impl Sentinels {
-    /// `connect_timeout` is for all of them and the master together.
+    /// The time for connecting is for all of them and the master together.
     pub(crate) fn new(
         addresses: Vec<Address>,
         service: String,
-        manner: Manner,
-        connect_timeout: Duration,
+        options: ConnectOptions,
     ) -> Self {
         let shares = u32::try_from(addresses.len())
             .unwrap_or(u32::MAX)
@@ -54,8 +56,8 @@ impl Sentinels {
         Self {
             addresses,
             service,
-            manner,
-            head_start: connect_timeout / shares,
+            head_start: options.timeout / shares,
+            options,
             first: AtomicUsize::new(0),
         }
     }
@@ -80,17 +82,17 @@ impl Sentinels {
     }
 
     async fn ask_at(&self, address: &Address) -> Result<Address> {
-        let connection = self.manner.connect(address).await?;
-        let mut question = Command::new("SENTINEL", 2, self.service.len() + 23);
+        let connection = self.options.connect(address).await?;
+        let mut question = commands::command("SENTINEL", 2, self.service.len() + 23);
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
-        match connection.say(question).await? {
+        match connection.ask(&question).await? {
             Value::Array(parts) => match parts.as_slice() {
-                [Value::Bulk(host), Value::Bulk(port)] => address_of(host, port),
+                [Value::BulkString(host), Value::BulkString(port)] => address_of(host, port),
                 _ => None,
             }
             .ok_or_else(not_a_sentinel),
             Value::Nil => Err(self.unknown()),
-            Value::Refusal(error) => Err(classify::refusal(&error)),
+            Value::ServerError(error) => Err(error::refusal(&error)),
             _ => Err(not_a_sentinel()),
         }
     }
@@ -118,19 +120,4 @@ fn not_a_sentinel() -> Error {
         ErrorKind::Config,
         "what answers at the address of a sentinel is none; check the hosts and ports of the URL",
     )
-}
-
-/// Sentinels may still name a master that was just demoted. A user who may not ask for the role is
-/// taken to be right: a replica then refuses the first write.
-pub(super) async fn demand_a_master(connection: Connection) -> Result<Connection> {
-    let is_replica = match connection.say(Command::new("ROLE", 0, 0)).await? {
-        Value::Array(parts) => {
-            matches!(parts.first(), Some(Value::Bulk(role)) if role == "slave")
-        }
-        _ => false,
-    };
-    if is_replica {
-        return Err(lost::demoted());
-    }
-    Ok(connection)
 }

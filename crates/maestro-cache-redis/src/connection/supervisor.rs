@@ -1,4 +1,4 @@
-//! What watches over the connections of a server: makes them, doubts them, replaces them.
+//! What watches over the connections of a server: makes them, suspects them, replaces them.
 //!
 //! One task a server. It makes at most one attempt to connect at a time, so a server that is down
 //! is not asked once for each caller.
@@ -7,14 +7,14 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use deadpool::managed::{Object, PoolError};
-use maestro_cache_core::{Error, ErrorKind, Result};
+use maestro_cache_core::{Error, Result};
 use tokio::sync::Notify;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::{Seated, Shared, State};
-use crate::connect::Connector;
-use crate::{chance, lost};
+use super::link::Link;
+use super::manager::Connection;
+use super::{Shared, State};
+use crate::{chance, error};
 
 /// How often the links are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -26,7 +26,7 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 /// over the old and the new one in the same moment, in whatever order.
 const GRACE: Duration = Duration::from_millis(50);
 
-type Attempt = Pin<Box<dyn Future<Output = Result<Object<Connector>>> + Send>>;
+type Attempt = Pin<Box<dyn Future<Output = Attempted> + Send>>;
 
 /// Tells of the end of a supervisor, also if its runtime is dropped: those who wait begin another.
 struct TellsOfTheEnd {
@@ -87,12 +87,12 @@ async fn run(number: u64, server: &Weak<Shared>, wake: &Notify) {
         match server.look(number, made) {
             Next::Nothing => {}
             Next::End => return,
-            Next::Attempt(at) if at <= Instant::now() => {
+            Next::Attempt(at, purpose) if at <= Instant::now() => {
                 if attempt.is_none() {
-                    attempt = Some(server.attempt());
+                    attempt = Some(server.attempt(purpose));
                 }
             }
-            Next::Attempt(at) => next_attempt = at,
+            Next::Attempt(at, _) => next_attempt = at,
         }
     }
 }
@@ -101,13 +101,28 @@ async fn run(number: u64, server: &Weak<Shared>, wake: &Notify) {
 enum Next {
     Nothing,
     /// An attempt to connect at that time, or at once if it is over.
-    Attempt(Instant),
+    Attempt(Instant, Purpose),
     /// The server is closed.
     End,
 }
 
+/// What another connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// A place needs one.
+    Place,
+    /// The server refuses writes, and the address may lead to a master by now.
+    Master,
+}
+
+/// What an attempt came to.
+struct Attempted {
+    purpose: Purpose,
+    made: Result<Connection>,
+}
+
 /// The end of the attempt that is under way; never if there is none.
-async fn end_of(attempt: &mut Option<Attempt>) -> Result<Object<Connector>> {
+async fn end_of(attempt: &mut Option<Attempt>) -> Attempted {
     match attempt {
         Some(attempt) => attempt.await,
         None => std::future::pending().await,
@@ -116,7 +131,7 @@ async fn end_of(attempt: &mut Option<Attempt>) -> Result<Object<Connector>> {
 
 impl Shared {
     /// Takes in what an attempt came to, and looks after the links.
-    fn look(&self, number: u64, made: Option<Result<Object<Connector>>>) -> Next {
+    fn look(&self, number: u64, attempted: Option<Attempted>) -> Next {
         let now = Instant::now();
         let mut state = self.state.lock();
         if state.is_closed || state.supervision.number != number {
@@ -129,15 +144,28 @@ impl Shared {
             // Also after a freeze, when the server goes on over the connections that it had.
             state.recovered(now);
         }
-        let has_news = made.is_some() || was_useless;
-        match made {
-            Some(Ok(connection)) => self.place(&mut state, connection, now),
-            Some(Err(cause)) => state.failed(cause, now),
+        let has_news = attempted.is_some() || was_useless;
+        match attempted {
+            Some(Attempted { purpose: Purpose::Place, made }) => match made {
+                Ok(connection) => self.place(&mut state, connection, now),
+                Err(cause) => state.failed(cause, now),
+            },
+            Some(Attempted { purpose: Purpose::Master, made }) => {
+                state.writability.checked(now, made.is_ok());
+                if let Ok(connection) = made {
+                    self.replace_all(&mut state, connection, now);
+                }
+            }
             None => {}
         }
         let next = match state.place_in_need() {
-            Some(_) => Next::Attempt(state.breaker.next_attempt().unwrap_or(now)),
-            None => Next::Nothing,
+            Some(_) => {
+                Next::Attempt(state.breaker.next_attempt().unwrap_or(now), Purpose::Place)
+            }
+            None => match state.writability.next_check(now) {
+                Some(next) => Next::Attempt(next, Purpose::Master),
+                None => Next::Nothing,
+            },
         };
         let usable = state.usable_links();
         let has_more = usable > std::mem::replace(&mut state.usable, usable);
@@ -150,48 +178,52 @@ impl Shared {
     }
 
     /// An attempt to connect. It holds nothing of the server, so that this may be dropped.
-    fn attempt(&self) -> Attempt {
+    fn attempt(&self, purpose: Purpose) -> Attempt {
         self.state.lock().attempts += 1;
-        let pool = self.pool.clone();
-        let limit = self.connect_timeout;
+        let connector = Arc::clone(&self.connector);
         Box::pin(async move {
-            match timeout(limit, pool.get()).await {
-                Ok(Ok(connection)) => Ok(connection),
-                Ok(Err(PoolError::Backend(error))) => Err(error),
-                Ok(Err(PoolError::Closed)) => Err(Error::closed()),
-                Ok(Err(_)) => Err(Error::new(
-                    ErrorKind::Unavailable,
-                    "no connection could be made",
-                )),
-                Err(_) => Err(lost::silent()),
-            }
+            let made = match purpose {
+                Purpose::Place => connector.connect().await,
+                Purpose::Master => connector.connect_to_a_master().await,
+            };
+            Attempted { purpose, made }
         })
     }
 
-    /// Puts a new connection where one is missing or doubted.
-    fn place(&self, state: &mut State, connection: Object<Connector>, now: Instant) {
+    /// Puts a new connection where one is missing or suspected.
+    fn place(&self, state: &mut State, connection: Connection, now: Instant) {
         // There is one attempt at a time, so this one is the last that was begun.
-        let seated = Seated::new(state.attempts, connection, &self.wake);
+        let link = Arc::new(Link::new(state.attempts, connection, &self.wake));
         let Some(place) = state
             .place_in_need()
             .and_then(|at| state.places.get_mut(at))
         else {
-            // The one that was doubted was only slow. The new one ends here.
-            state.breaker.doubted_wrongly(now);
+            // The one that was suspected was only slow. The new one ends here.
+            state.breaker.suspected_wrongly(now);
             return;
         };
-        if let Some(silent) = place.replace(seated) {
-            let link = Arc::clone(&silent.link);
-            state.retired.push((link, now + GRACE));
+        match place.replace(link) {
+            Some(silent) => state.retired.push((silent, now + GRACE)),
+            // Those before are gone, and with them what was known of the server.
+            None => state.writability.is_unknown(),
         }
         state.recovered(now);
         state.log.connected();
     }
 
+    /// The address leads to a master, and the links are to a server that was one: each is replaced, and
+    /// calls under way may finish.
+    fn replace_all(&self, state: &mut State, connection: Connection, now: Instant) {
+        for link in state.places.iter().flatten() {
+            link.retire();
+        }
+        self.place(state, connection, now);
+    }
+
     /// Says whether what was made last is of no use, which those who wait have to hear.
     fn look_after_links(&self, state: &mut State, now: Instant) -> bool {
         let patience = self.connect_timeout / 2;
-        let may_doubt = state.breaker.may_doubt(now);
+        let may_suspect = state.breaker.may_suspect(now);
         let judged = state.judged;
         let mut useless = None;
         let State {
@@ -202,7 +234,7 @@ impl Shared {
             ..
         } = state;
         for place in places {
-            let Some(Seated { link, .. }) = place else {
+            let Some(link) = place else {
                 continue;
             };
             let is_new = link.attempt() > judged;
@@ -218,7 +250,7 @@ impl Shared {
                 let was_one_of_several = !link.is_younger_than(LOOK, now)
                     && settled.is_some_and(|settled| !link.is_made_after(settled));
                 if is_new && !is_settled && !was_one_of_several {
-                    useless = Some(lost::unanswered());
+                    useless = Some(error::unanswered());
                 }
                 *place = None;
                 log.dropped("the link broke", now);
@@ -226,16 +258,14 @@ impl Shared {
             }
             if link.is_retired() {
                 if is_new && link.is_young(now) {
-                    useless = Some(lost::demoted());
+                    useless = Some(error::demoted());
                 }
                 continue;
             }
-            if may_doubt && !link.is_doubted() && link.deserves_doubt(now, patience) {
-                link.doubt();
-                log.doubted();
-                continue;
+            if link.look(now, HEARTBEAT, patience) && may_suspect && !link.is_suspected() {
+                link.suspect();
+                log.suspected();
             }
-            link.beat(now, HEARTBEAT, self.connect_timeout);
         }
         // What connects and is of no use at once is a failure to connect, or a server that breaks
         // each link after its greeting would be connected to without a pause.
@@ -272,7 +302,7 @@ impl State {
             if *due > now && !link.is_usable() {
                 return true;
             }
-            if link.is_doubted() {
+            if link.is_suspected() {
                 link.end();
                 log.dropped(
                     "it was silent while the server took another connection",
@@ -287,7 +317,7 @@ impl State {
         self.places
             .iter()
             .flatten()
-            .filter(|seated| seated.link.is_usable())
+            .filter(|link| link.is_usable())
             .count()
     }
 
@@ -295,6 +325,6 @@ impl State {
     pub(super) fn place_in_need(&self) -> Option<usize> {
         self.places
             .iter()
-            .position(|place| place.as_ref().is_none_or(|seated| !seated.link.is_usable()))
+            .position(|place| place.as_ref().is_none_or(|link| !link.is_usable()))
     }
 }

@@ -1,13 +1,17 @@
-//! What errors mean: one table from the server's error codes to the kinds of the cache.
+//! What errors mean: one table from the server's error codes to the kinds of the cache, and what stands
+//! for no answer at all.
 //!
 //! The server's code decides. Its words only help to tell apart what shares a code, and are never
 //! passed on: a server may quote what it was sent, which are values, and name the user.
 
+use std::borrow::Cow;
+use std::error::Error as StdError;
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 
 use maestro_cache_core::{Error, ErrorKind};
-
-use crate::resp::Refusal;
+use redis::{RedisError, ServerError};
 
 /// A line of the table: the first one with this code and these words in the text holds.
 struct Line {
@@ -172,6 +176,13 @@ const TABLE: &[Line] = &[
         ErrorKind::Config,
         "the server has no database of the number in the URL; see its setting `databases`",
     ),
+    // The client leaves out the code of a refused SELECT.
+    line(
+        "ERR",
+        "no permissions to run",
+        ErrorKind::PermissionDenied,
+        NOT_PERMITTED,
+    ),
     line(
         "ERR",
         "SELECT is not allowed in cluster mode",
@@ -193,16 +204,57 @@ const TABLE: &[Line] = &[
     ),
 ];
 
+/// A refusal of the server: a code, mostly in capitals, and words.
+pub(crate) struct Refusal<'a> {
+    pub(crate) code: Cow<'a, str>,
+    pub(crate) words: Cow<'a, str>,
+}
+
+impl<'a> Refusal<'a> {
+    pub(crate) fn new(error: &'a ServerError) -> Self {
+        let (code, words) = (error.code(), error.details().unwrap_or_default());
+        let line = format!("{code} {words}");
+        let (code, words) = match raised_in_a_script(&line) {
+            Some(cause) if starts_with_a_code(cause) => {
+                let (code, words) = cause.split_once(' ').unwrap_or((cause, ""));
+                (code.to_owned().into(), words.to_owned().into())
+            }
+            Some(cause) => ("ERR".into(), cause.to_owned().into()),
+            None => (code.into(), words.into()),
+        };
+        Self { code, words }
+    }
+}
+
+/// What went wrong in a script, without the place in it that a server before 7.0 puts in front.
+fn raised_in_a_script(line: &str) -> Option<&str> {
+    let mut cause = match line.strip_prefix("ERR Error running script (call to ") {
+        Some(call) => call.split_once("): ")?.1,
+        None => line,
+    };
+    while let Some(place) = cause.strip_prefix("@user_script:") {
+        cause = place.split_once(": ")?.1;
+    }
+    let is_there = cause.len() < line.len();
+    is_there.then(|| cause.strip_prefix('-').unwrap_or(cause))
+}
+
+/// Servers write their codes in capitals.
+fn starts_with_a_code(line: &str) -> bool {
+    let word = line.split(' ').next().unwrap_or_default();
+    word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
 /// The error that stands for a refusal of the server. A refused command did nothing.
-pub(crate) fn refusal(error: &Refusal) -> Error {
-    let words = error.words();
+pub(crate) fn refusal(error: &ServerError) -> Error {
+    let Refusal { code, words } = Refusal::new(error);
     // A transaction that is given up at its end names the refusal behind it.
     match words.split_once(BECAUSE_OF) {
-        Some((_, cause)) if error.code() == "EXECABORT" => {
+        Some((_, cause)) if code == "EXECABORT" => {
             let (code, words) = cause.split_once(' ').unwrap_or((cause, ""));
             look_up(code, words)
         }
-        _ => look_up(error.code(), words),
+        _ => look_up(&code, &words),
     }
 }
 
@@ -222,19 +274,171 @@ fn look_up(code: &str, words: &str) -> Error {
 }
 
 /// True if the server refused because it does not know the script.
-pub(crate) fn is_unknown_script(error: &Refusal) -> bool {
+pub(crate) fn is_unknown_script(error: &ServerError) -> bool {
     error.code() == "NOSCRIPT"
 }
 
 /// True if the server refused because it is a replica.
-pub(crate) fn is_of_a_replica(error: &Refusal) -> bool {
-    error.code() == "READONLY"
+pub(crate) fn is_of_a_replica(error: &ServerError) -> bool {
+    // The second half is how a server before 7.0 hands it on from a script.
+    error.code() == "READONLY" || Refusal::new(error).code == "READONLY"
 }
 
 /// True if the user may run the command, and not on this key. The command is looked at first.
-pub(crate) fn is_about_a_key(error: &Refusal) -> bool {
-    error.code() == "NOPERM" && error.words().contains("to access")
+pub(crate) fn is_about_a_key(error: &ServerError) -> bool {
+    error.code() == "NOPERM" && error.details().is_some_and(|words| words.contains("to access"))
 }
+
+/// Why a connection is of no use any more.
+#[derive(Clone, Debug)]
+pub(crate) enum ConnectionError {
+    /// It was given up, or its runtime is gone.
+    Ended,
+    /// The words of the operating system or of TLS.
+    Broken(Arc<str>),
+    /// What came over it is not the protocol.
+    Unreadable,
+}
+
+impl From<RedisError> for ConnectionError {
+    fn from(error: RedisError) -> Self {
+        match error.kind() {
+            redis::ErrorKind::Parse => Self::Unreadable,
+            _ => io_error(&error).map_or(Self::Ended, |error| Self::Broken(error.to_string().into())),
+        }
+    }
+}
+
+/// The error of a request whose connection broke.
+impl From<&ConnectionError> for Error {
+    fn from(error: &ConnectionError) -> Self {
+        match error {
+            ConnectionError::Broken(words) => unanswered().with_source(Broken(words.to_string())),
+            ConnectionError::Ended | ConnectionError::Unreadable => unanswered(),
+        }
+    }
+}
+
+/// The error of a request whose connection ended.
+pub(crate) fn unanswered() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the connection to the server broke before it answered",
+    )
+}
+
+/// The error of an attempt to connect. No command was sent yet.
+pub(crate) fn connecting(error: RedisError) -> Error {
+    match error.kind() {
+        redis::ErrorKind::RESP3NotSupported => look_up("NOPROTO", ""),
+        redis::ErrorKind::Parse => no_redis(),
+        redis::ErrorKind::InvalidClientConfig => no_address(),
+        redis::ErrorKind::Io => match io_error(&error) {
+            Some(io) if io.kind() == io::ErrorKind::TimedOut => silent(),
+            // TLS 1.3 lets a client finish before the server has looked at who it is.
+            Some(io) if is_about_trust(io) => distrust(Broken(io.to_string())),
+            Some(io) => unreachable(io),
+            None => no_host_of_a_certificate(),
+        },
+        _ => match ServerError::try_from(error) {
+            Ok(refused) => refusal(&refused),
+            Err(error) => look_up("ERR", error.detail().unwrap_or_default()),
+        },
+    }
+}
+
+/// What the operating system says.
+fn io_error(error: &RedisError) -> Option<&io::Error> {
+    let source = error.source()?;
+    match source.downcast_ref::<Arc<dyn StdError + Send + Sync>>() {
+        Some(inner) => inner.downcast_ref(),
+        None => source.downcast_ref(),
+    }
+}
+
+fn unreachable(error: &io::Error) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the server cannot be reached; check that it runs and that the address is right",
+    )
+    .with_source(Broken(error.to_string()))
+}
+
+/// The error of a host that the name service does not know.
+fn no_address() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the host of the URL has no address; check its spelling and the name service",
+    )
+}
+
+/// The error of a greeting that was answered in another language.
+fn no_redis() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "what answers at the address does not speak as a Redis server does",
+    )
+}
+
+/// The error of an attempt that took too long.
+pub(crate) fn silent() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "the server takes no connection in time; check that it is well and that nothing on the \
+         way swallows packets",
+    )
+}
+
+/// The error of calls to a replica whose master is not found yet.
+pub(crate) fn demoted() -> Error {
+    Error::new(
+        ErrorKind::NotWritable,
+        "the sentinels have not chosen a new master yet; the one that they name is a replica",
+    )
+}
+
+/// The error of a server that is known to refuse writes.
+pub(crate) fn is_a_replica() -> Error {
+    look_up("READONLY", "")
+}
+
+fn no_host_of_a_certificate() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "the host of the URL is no name that a certificate could be for",
+    )
+}
+
+#[cfg(feature = "tls")]
+fn is_about_trust(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+#[cfg(not(feature = "tls"))]
+fn is_about_trust(_: &io::Error) -> bool {
+    false
+}
+
+fn distrust(source: Broken) -> Error {
+    Error::new(
+        ErrorKind::Tls,
+        "the server and the cache do not trust each other, or one of them does not speak TLS; \
+         check the certificate of the server, `tls_ca`, `tls_cert` and the host of the URL",
+    )
+    .with_source(source)
+}
+
+/// What somebody else says of a connection.
+#[derive(Debug)]
+struct Broken(String);
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Broken {}
 
 /// The code of a refusal, which holds nothing of what was sent.
 #[derive(Debug)]
@@ -257,17 +461,18 @@ impl fmt::Display for Code {
     }
 }
 
-impl std::error::Error for Code {}
+impl StdError for Code {}
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error as _;
-
     use super::*;
 
-    /// As the driver reads a line of the server.
+    /// As the client reads a line of the server.
     fn refused(line: &str) -> Error {
-        refusal(&Refusal::of(line))
+        match redis::parse_redis_value(format!("-{line}\r\n").as_bytes()) {
+            Ok(redis::Value::ServerError(error)) => refusal(&error),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -1,52 +1,60 @@
-//! One request that waits for its answer: what its caller and the driver meet in.
+//! One request that waits for its answer: what its caller and the link meet in.
 
 use std::task::{Poll, Waker};
 
 use parking_lot::Mutex;
+use redis::Value;
 use tokio::time::Instant;
 
-use crate::lost::Lost;
+use crate::error::ConnectionError;
 use crate::request::Request;
-use crate::resp::Value;
 
 /// Why there is no answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Unanswered {
-    pub(crate) why: Why,
-    /// False if the request was not sent, and so did nothing.
+    pub(crate) reason: Reason,
+    /// False if the request was certainly not sent, and so did nothing.
     pub(crate) was_sent: bool,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Why {
+pub(crate) enum Reason {
     /// The deadline passed.
     Late,
     /// The connection is gone.
-    Lost(Lost),
+    Lost(ConnectionError),
 }
 
+/// A refusal of the server is an answer.
 pub(crate) type Answer = Result<Value, Unanswered>;
 
 /// A request, and its answer.
-pub(super) struct Ask {
+pub(super) struct PendingRequest {
     pub(super) deadline: Instant,
     state: Mutex<State>,
 }
 
 enum State {
-    Waiting(Request, Option<Waker>),
+    Queued(Request, Option<Waker>),
     Sent(Option<Waker>),
     Answered(Answer),
     /// Its caller has the answer, or went away.
     Over,
 }
 
-impl Ask {
-    /// Without a waker nobody waits, and the answer is dropped.
-    pub(super) fn new(deadline: Instant, request: Request, waker: Option<Waker>) -> Self {
+impl PendingRequest {
+    pub(super) fn queued(deadline: Instant, request: Request) -> Self {
         Self {
             deadline,
-            state: Mutex::new(State::Waiting(request, waker)),
+            state: Mutex::new(State::Queued(request, None)),
+        }
+    }
+
+    /// A request that its caller sends by itself.
+    pub(super) fn sent(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            state: Mutex::new(State::Sent(None)),
         }
     }
 
@@ -54,7 +62,7 @@ impl Ask {
     pub(super) fn poll(&self, new: &Waker) -> Poll<Answer> {
         let mut state = self.state.lock();
         match &mut *state {
-            State::Waiting(_, waker) | State::Sent(waker) => {
+            State::Queued(_, waker) | State::Sent(waker) => {
                 if !waker.as_ref().is_some_and(|waker| waker.will_wake(new)) {
                     *waker = Some(new.clone());
                 }
@@ -72,7 +80,7 @@ impl Ask {
     pub(super) fn send(&self) -> Option<Request> {
         let mut state = self.state.lock();
         match std::mem::replace(&mut *state, State::Over) {
-            State::Waiting(request, waker) => {
+            State::Queued(request, waker) => {
                 *state = State::Sent(waker);
                 Some(request)
             }
@@ -83,31 +91,31 @@ impl Ask {
         }
     }
 
-    /// Whether somebody waits for it still.
-    pub(super) fn is_wanted(&self) -> bool {
-        matches!(*self.state.lock(), State::Waiting(..) | State::Sent(_))
+    /// Whether its answer is still to come.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(*self.state.lock(), State::Queued(..) | State::Sent(_))
     }
 
-    /// To be told when the caller goes away.
+    /// To be told when the caller goes away, or has the answer from elsewhere.
     pub(super) fn withdraw(&self) {
         let before = std::mem::replace(&mut *self.state.lock(), State::Over);
         drop(before);
     }
 
     /// Answers, unless that was done or nobody waits any more.
-    pub(super) fn finish(&self, value: Value) {
+    pub(super) fn answer(&self, value: Value) {
         self.end(|_| Ok(value));
     }
 
     /// Says why no answer will come.
-    pub(super) fn fail(&self, why: Why) {
-        self.end(|was_sent| Err(Unanswered { why, was_sent }));
+    pub(super) fn fail(&self, reason: Reason) {
+        self.end(|was_sent| Err(Unanswered { reason, was_sent }));
     }
 
     fn end(&self, answer: impl FnOnce(bool) -> Answer) {
         let mut state = self.state.lock();
         let (waker, was_sent) = match &mut *state {
-            State::Waiting(_, waker) => (waker.take(), false),
+            State::Queued(_, waker) => (waker.take(), false),
             State::Sent(waker) => (waker.take(), true),
             State::Answered(_) | State::Over => return,
         };
@@ -117,17 +125,5 @@ impl Ask {
         if let Some(waker) = waker {
             waker.wake();
         }
-    }
-
-    /// Its deadline if that is still to come and somebody waits. Fails it if the deadline has passed.
-    pub(super) fn due_after(&self, now: Instant) -> Option<Instant> {
-        if !self.is_wanted() {
-            return None;
-        }
-        if self.deadline <= now {
-            self.fail(Why::Late);
-            return None;
-        }
-        Some(self.deadline)
     }
 }

@@ -1,0 +1,95 @@
+//! Whether the server at a plain address takes writes, and when to look whether another one does by now.
+//!
+//! A name, a Kubernetes Service or a virtual address may move to another master while connections to the
+//! old one, which is a replica now, stay open. So a refused write makes a fresh connection beside them.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The shortest and the longest pause between two looks.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub(super) struct Writability {
+    is_refused: bool,
+    checked: Option<Instant>,
+    pause: Duration,
+}
+
+impl Writability {
+    pub(super) fn new() -> Self {
+        Self {
+            is_refused: false,
+            checked: None,
+            pause: SHORTEST_PAUSE,
+        }
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_refused
+    }
+
+    /// A write was refused. True if none was before.
+    pub(super) fn refused(&mut self, now: Instant) -> bool {
+        let is_new_trouble = self
+            .checked
+            .is_none_or(|checked| now.saturating_duration_since(checked) > LONGEST_PAUSE);
+        if is_new_trouble {
+            self.pause = SHORTEST_PAUSE;
+        }
+        !std::mem::replace(&mut self.is_refused, true)
+    }
+
+    /// When to look whether the address leads to a master by now; none if there is no reason to.
+    pub(super) fn next_check(&self, now: Instant) -> Option<Instant> {
+        let next = self.checked.map_or(now, |checked| checked + self.pause);
+        self.is_refused.then_some(next)
+    }
+
+    /// What a look came to.
+    pub(super) fn checked(&mut self, now: Instant, is_writable: bool) {
+        if self.checked.is_some() {
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
+        self.checked = Some(now);
+        self.is_refused = !is_writable;
+    }
+
+    /// The connections were lost and made anew, so nothing is known.
+    pub(super) fn is_unknown(&mut self) {
+        self.is_refused = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_refused_write_is_looked_into_at_once_and_then_ever_less_often() {
+        let mut now = Instant::now();
+        let mut writability = Writability::new();
+        assert_eq!(writability.next_check(now), None);
+        assert!(writability.refused(now) && !writability.refused(now));
+        assert_eq!(writability.next_check(now), Some(now));
+        for pause in [1, 2, 4, 8, 16, 30, 30] {
+            writability.checked(now, false);
+            let next = writability.next_check(now).unwrap();
+            assert_eq!(next - now, pause * SECOND);
+            now = next;
+        }
+        writability.checked(now, true);
+        assert!(!writability.is_refused());
+        assert_eq!(writability.next_check(now), None);
+        // A server that says it is a master and refuses is not asked without a pause either.
+        assert!(writability.refused(now));
+        assert_eq!(writability.next_check(now), Some(now + LONGEST_PAUSE));
+        let later = now + LONGEST_PAUSE + SECOND;
+        assert!(!writability.refused(later));
+        assert_eq!(writability.next_check(later), Some(now + SECOND));
+    }
+}
