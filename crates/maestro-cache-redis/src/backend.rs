@@ -103,7 +103,7 @@ use crate::settings::Settings;
 /// `look_up_many` for fresh values, where [`MGET`](https://redis.io/docs/latest/commands/mget/) shows it as missing.
 ///
 /// With rules for the user ([`ACL`](https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/)),
-/// it needs `GET`, `GETRANGE`, `MGET`, `SET`, `UNLINK`, `EXISTS`, `INCRBY`, `PTTL`, `PEXPIRE`,
+/// it needs `GET`, `GETDEL`, `GETRANGE`, `MGET`, `SET`, `UNLINK`, `EXISTS`, `INCRBY`, `PTTL`, `PEXPIRE`,
 /// `PERSIST`, `SCAN`, `MULTI`, `EXEC`, `EVALSHA` and `EVAL`, for loads `SETRANGE`, `STRLEN` and `TIME`
 /// as well, and `SELECT` for a database other than 0; on a cluster `CLUSTER|SLOTS`, `CLUSTER|NODES` and `ASKING` as well, and behind sentinels better
 /// `ROLE`. Without `PING`, `health_check` asks whether it may run `GET`. A call that lacks its command

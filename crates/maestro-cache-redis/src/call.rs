@@ -75,7 +75,7 @@ impl Server {
                 }
                 Ok(reply) => {
                     if reply.is_of_a_replica() {
-                        self.writes_are_refused();
+                        self.write_was_refused(&link);
                     }
                     return Ok(reply);
                 }

@@ -286,7 +286,10 @@ pub(crate) fn is_of_a_replica(error: &ServerError) -> bool {
 
 /// True if the user may run the command, and not on this key. The command is looked at first.
 pub(crate) fn is_about_a_key(error: &ServerError) -> bool {
-    error.code() == "NOPERM" && error.details().is_some_and(|words| words.contains("to access"))
+    error.code() == "NOPERM"
+        && error
+            .details()
+            .is_some_and(|words| words.contains("to access"))
 }
 
 /// Why a connection is of no use any more.
@@ -304,7 +307,9 @@ impl From<RedisError> for ConnectionError {
     fn from(error: RedisError) -> Self {
         match error.kind() {
             redis::ErrorKind::Parse => Self::Unreadable,
-            _ => io_error(&error).map_or(Self::Ended, |error| Self::Broken(error.to_string().into())),
+            _ => {
+                io_error(&error).map_or(Self::Ended, |error| Self::Broken(error.to_string().into()))
+            }
         }
     }
 }
@@ -411,7 +416,9 @@ fn no_host_of_a_certificate() -> Error {
 
 #[cfg(feature = "tls")]
 fn is_about_trust(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
 #[cfg(not(feature = "tls"))]

@@ -284,7 +284,10 @@ mod tests {
         let value = String::from_utf8(loaded(100, None).into()).unwrap();
         let found = |left: i64, value: &str| {
             let line = format!("*3\r\n:{left}\r\n:5\r\n{value}");
-            let reply = Reply::new(redis::parse_redis_value(line.as_bytes()).unwrap(), Outcome::NotApplied);
+            let reply = Reply::new(
+                redis::parse_redis_value(line.as_bytes()).unwrap(),
+                Outcome::NotApplied,
+            );
             Found::read(reply)
         };
         let bulk = format!("${}\r\n{value}\r\n", value.len());

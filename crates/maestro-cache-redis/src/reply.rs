@@ -4,11 +4,11 @@ use bytes::Bytes;
 use maestro_cache_core::{Error, ErrorKind, Outcome, Result, TimeToLive, Value};
 use std::time::Duration;
 
-use crate::error;
 #[cfg(feature = "cluster")]
 use crate::cluster::Redirect;
 #[cfg(feature = "cluster")]
 use crate::connection::Address;
+use crate::error;
 
 /// What the server answered to one request.
 ///
@@ -96,7 +96,9 @@ impl Reply {
     pub(crate) fn text_or_nothing(self) -> Result<String> {
         match self.value {
             redis::Value::Nil => Ok(String::new()),
-            redis::Value::SimpleString(text) | redis::Value::VerbatimString { text, .. } => Ok(text),
+            redis::Value::SimpleString(text) | redis::Value::VerbatimString { text, .. } => {
+                Ok(text)
+            }
             redis::Value::BulkString(bytes) => {
                 String::from_utf8(bytes).map_err(|_| unexpected(self.outcome_unclear))
             }

@@ -68,9 +68,15 @@ impl Deployment {
     pub(crate) async fn delete(&self, deadline: Deadline, keys: &[&str]) -> Result<u64> {
         let mut count = 0;
         for keys in keys.chunks(MOST_KEYS) {
-            let weight = if keys.len() > 1 { Weight::Heavy } else { Weight::Light };
+            let weight = if keys.len() > 1 {
+                Weight::Heavy
+            } else {
+                Weight::Light
+            };
             let request = Request::several(commands::delete(keys), weight);
-            let reply = self.call(Slot::ANY, deadline, Intent::Write, &request).await;
+            let reply = self
+                .call(Slot::ANY, deadline, Intent::Write, &request)
+                .await;
             match reply.and_then(|reply| removed(reply, keys.len())) {
                 Ok(removed) => count += removed,
                 // A part is gone already, whatever became of the rest.

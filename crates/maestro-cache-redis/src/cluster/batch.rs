@@ -255,7 +255,10 @@ mod tests {
     use super::*;
 
     fn reply(line: &str) -> Reply {
-        Reply::new(redis::parse_redis_value(line.as_bytes()).unwrap(), Outcome::Unknown)
+        Reply::new(
+            redis::parse_redis_value(line.as_bytes()).unwrap(),
+            Outcome::Unknown,
+        )
     }
 
     fn judged(intent: Intent, replies: &[&str], failures: &[Outcome]) -> Option<Outcome> {

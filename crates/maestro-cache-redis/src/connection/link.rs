@@ -112,16 +112,16 @@ impl Link {
     /// Looks after its life. Returns true if it has been silent for so long that another connection
     /// should be asked for.
     ///
-    /// An idle one, and one whose callers all went away, is made to say something, so that one that
-    /// died is found before a caller needs it. A refusal is as good an answer as any, so this takes no
-    /// rights.
+    /// An idle one is made to say something, so that one that died is found before a caller needs it. So
+    /// is one that is silent: an answer may have come and found its caller gone. A refusal is as good an
+    /// answer as any, so this takes no rights.
     pub(super) fn look(&self, now: Instant, heartbeat: Duration, patience: Duration) -> bool {
         let liveness = self.wire.liveness();
         let mut watch = self.watch.lock();
         let silent_for = watch.look(liveness, now);
         let is_idle = silent_for.is_none() && watch.idle_for(now) >= heartbeat;
         drop(watch);
-        if is_idle || silent_for.is_some() && self.load() == 0 {
+        if is_idle || silent_for.is_some() && !self.is_suspected() {
             let ping = commands::command("PING", 0, 0);
             self.wire.send_no_reply(now + patience, ping.into());
         }
@@ -170,7 +170,9 @@ impl LinkHandle {
                 reason: Reason::Late,
                 was_sent: true,
             };
-            Box::pin(timeout_at(deadline, sending)).await.unwrap_or(Err(late))
+            Box::pin(timeout_at(deadline, sending))
+                .await
+                .unwrap_or(Err(late))
         };
         if let Err(unanswered) = &answer {
             match unanswered.reason {
@@ -179,6 +181,10 @@ impl LinkHandle {
             }
         }
         answer
+    }
+
+    pub(super) fn attempt(&self) -> u64 {
+        self.link.attempt()
     }
 
     fn timed_out(&self) {

@@ -137,7 +137,10 @@ mod tests {
         liveness.answered(true);
         assert!(!liveness.is_suspected(), "the next silence is another one");
         assert_eq!(liveness.timeouts(), 0);
-        assert_eq!(watch.look(&liveness, began + 4 * SECOND), Some(Duration::ZERO));
+        assert_eq!(
+            watch.look(&liveness, began + 4 * SECOND),
+            Some(Duration::ZERO)
+        );
         liveness.answered(false);
         assert_eq!(watch.look(&liveness, began + 5 * SECOND), None);
         assert_eq!(watch.idle_for(began + 6 * SECOND), SECOND);

@@ -9,8 +9,8 @@ use maestro_cache_core::{Error, ErrorKind, Result};
 use redis::io::AsyncDNSResolver;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
-    RedisConnectionInfo, RedisError, RedisFuture, Value,
+    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    ProtocolVersion, RedisConnectionInfo, RedisError, RedisFuture, Value,
 };
 use tokio::net::lookup_host;
 use tokio::time::timeout;
@@ -129,9 +129,7 @@ impl Connection {
     /// for the role is taken to be right: a replica then refuses the first write.
     async fn demand_a_master(&self) -> Result<()> {
         match self.ask(&commands::command("ROLE", 0, 0)).await? {
-            Value::Array(parts)
-                if matches!(parts.first(), Some(Value::BulkString(role)) if role == b"slave") =>
-            {
+            Value::Array(parts) if matches!(parts.first(), Some(Value::BulkString(role)) if role == b"slave") => {
                 Err(error::demoted())
             }
             _ => Ok(()),
@@ -199,9 +197,7 @@ impl ConnectOptions {
             Address::Tcp { host, port } if let Some(tls) = &self.tls => {
                 tls.connection_info(host, *port).await?
             }
-            Address::Tcp { host, port } => {
-                plain(ConnectionAddr::Tcp(host.clone(), *port))?
-            }
+            Address::Tcp { host, port } => plain(ConnectionAddr::Tcp(host.clone(), *port))?,
             Address::Unix(path) => plain(ConnectionAddr::Unix(path.clone()))?,
         };
         // Requests are small and wait for nobody.

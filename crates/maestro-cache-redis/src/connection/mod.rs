@@ -229,12 +229,12 @@ impl Server {
         self.shared.follows_the_master
     }
 
-    /// To be told when a replica refused a write, where nobody says who the master is: the address may
-    /// lead to another server by now.
-    pub(crate) fn writes_are_refused(&self) {
+    /// To be told when a replica refused a write over this link, where nobody says who the master is: the
+    /// address may lead to another server by now.
+    pub(crate) fn write_was_refused(&self, link: &LinkHandle) {
         let now = Instant::now();
         let mut state = self.shared.state.lock();
-        if state.writability.refused(now) {
+        if state.writability.refused(now, link.attempt()) {
             state.log.writes_are_refused();
             drop(state);
             self.shared.wake.notify_one();

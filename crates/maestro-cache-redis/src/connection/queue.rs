@@ -105,8 +105,8 @@ impl Queue {
             return Admission::Refused(end.clone());
         }
         let is_alone = request.weight() == Weight::Heavy;
-        let is_direct = is_alone
-            || state.senders == 0 && state.queued.is_empty() && state.direct < MOST_DIRECT;
+        let is_direct =
+            is_alone || state.senders == 0 && state.queued.is_empty() && state.direct < MOST_DIRECT;
         let pending = Arc::new(if is_direct {
             state.direct += 1;
             PendingRequest::sent(deadline)

@@ -45,11 +45,7 @@ impl Named<'_> {
 
 impl Sentinels {
     /// The time for connecting is for all of them and the master together.
-    pub(crate) fn new(
-        addresses: Vec<Address>,
-        service: String,
-        options: ConnectOptions,
-    ) -> Self {
+    pub(crate) fn new(addresses: Vec<Address>, service: String, options: ConnectOptions) -> Self {
         let shares = u32::try_from(addresses.len())
             .unwrap_or(u32::MAX)
             .saturating_add(1);

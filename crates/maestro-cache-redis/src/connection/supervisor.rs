@@ -146,12 +146,19 @@ impl Shared {
         }
         let has_news = attempted.is_some() || was_useless;
         match attempted {
-            Some(Attempted { purpose: Purpose::Place, made }) => match made {
+            Some(Attempted {
+                purpose: Purpose::Place,
+                made,
+            }) => match made {
                 Ok(connection) => self.place(&mut state, connection, now),
                 Err(cause) => state.failed(cause, now),
             },
-            Some(Attempted { purpose: Purpose::Master, made }) => {
-                state.writability.checked(now, made.is_ok());
+            Some(Attempted {
+                purpose: Purpose::Master,
+                made,
+            }) => {
+                let master = made.is_ok().then_some(state.attempts);
+                state.writability.checked(now, master);
                 if let Ok(connection) = made {
                     self.replace_all(&mut state, connection, now);
                 }
@@ -159,9 +166,7 @@ impl Shared {
             None => {}
         }
         let next = match state.place_in_need() {
-            Some(_) => {
-                Next::Attempt(state.breaker.next_attempt().unwrap_or(now), Purpose::Place)
-            }
+            Some(_) => Next::Attempt(state.breaker.next_attempt().unwrap_or(now), Purpose::Place),
             None => match state.writability.next_check(now) {
                 Some(next) => Next::Attempt(next, Purpose::Master),
                 None => Next::Nothing,

@@ -102,7 +102,10 @@ fn read(settings: &RedisTls, system_roots: Option<&Vec<u8>>) -> Result<TlsCertif
     };
     let Some(client) = &settings.client else {
         let client_tls = None;
-        return Ok(TlsCertificates { client_tls, root_cert });
+        return Ok(TlsCertificates {
+            client_tls,
+            root_cert,
+        });
     };
     let (client_cert, chain) = certificates(&client.certificate, "tls_cert")?;
     let client_key = bytes(&client.key, "tls_key")?;

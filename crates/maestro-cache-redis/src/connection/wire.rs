@@ -193,7 +193,9 @@ impl Sender {
     async fn send(&mut self) -> bool {
         while let Some(batch) = &self.batch {
             let count = batch.pipeline.len();
-            let sending = self.connection.send_packed_commands(&batch.pipeline, 0, count);
+            let sending = self
+                .connection
+                .send_packed_commands(&batch.pipeline, 0, count);
             let result = tokio::select! {
                 biased;
                 result = sending => result.map_err(ConnectionError::from),

@@ -42,10 +42,8 @@ async fn crowded() -> (Arc<Wire>, DuplexStream, BoxFuture<'static, Vec<Answer>>)
     let (wire, mut far) = wire(1 << 16).await;
     let wire = Arc::new(wire);
     let crowd = Arc::clone(&wire);
-    let mut crowd = async move {
-        join_all((0..MOST_DIRECT).map(|_| in_time(&crowd, ping()))).await
-    }
-    .boxed();
+    let mut crowd =
+        async move { join_all((0..MOST_DIRECT).map(|_| in_time(&crowd, ping()))).await }.boxed();
     assert!((&mut crowd).now_or_never().is_none());
     let sent = read(&mut far).await;
     assert_eq!(sent.matches("PING").count(), MOST_DIRECT, "{sent}");
@@ -106,10 +104,16 @@ fn integer(answer: Answer) -> i64 {
 #[tokio::test(start_paused = true)]
 async fn each_gets_its_own_answer_however_the_bytes_are_cut() {
     let (wire, mut far) = wire(1 << 16).await;
-    let pair = Request::several(together([command("A", 0, 0), command("B", 0, 0)]), Weight::Light);
+    let pair = Request::several(
+        together([command("A", 0, 0), command("B", 0, 0)]),
+        Weight::Light,
+    );
     let asked = async {
-        let (one, several, last) =
-            tokio::join!(in_time(&wire, ping()), in_time(&wire, pair), in_time(&wire, ping()));
+        let (one, several, last) = tokio::join!(
+            in_time(&wire, ping()),
+            in_time(&wire, pair),
+            in_time(&wire, ping())
+        );
         assert_eq!(integer(one), 1);
         let both = Value::Array(vec![Value::Int(2), Value::Nil]);
         assert_eq!(several.unwrap(), both);
@@ -132,20 +136,38 @@ async fn in_a_crowd_all_that_waits_is_one_pipeline() {
     let (wire, mut far, crowd) = crowded().await;
     let keys = ["a", "b", "c", "d", "e"];
     let asked = join_all(keys.map(|key| in_time(&wire, get(key))));
-    let pair = Request::several(together([command("A", 0, 0), command("B", 0, 0)]), Weight::Light);
+    let pair = Request::several(
+        together([command("A", 0, 0), command("B", 0, 0)]),
+        Weight::Light,
+    );
     let answered = async {
         let sent = read(&mut far).await;
-        assert_eq!(sent, "*1 $1 A *1 $1 B *1 $4 PING *6 $4 MGET $1 a $1 b $1 c $1 d $1 e ");
+        assert_eq!(
+            sent,
+            "*1 $1 A *1 $1 B *1 $4 PING *6 $4 MGET $1 a $1 b $1 c $1 d $1 e "
+        );
         answer(&mut far, &of_crowd()).await;
         answer(&mut far, ":7\r\n:8\r\n+PONG\r\n").await;
-        answer(&mut far, "*5\r\n$1\r\n1\r\n$-1\r\n$1\r\n3\r\n$1\r\n4\r\n$1\r\n5\r\n").await;
+        answer(
+            &mut far,
+            "*5\r\n$1\r\n1\r\n$-1\r\n$1\r\n3\r\n$1\r\n4\r\n$1\r\n5\r\n",
+        )
+        .await;
         // What a batch leaves open is asked alone.
         assert_eq!(read(&mut far).await, "*2 $3 GET $1 b ");
         answer(&mut far, "-WRONGTYPE of b\r\n").await;
     };
-    let (answers, both, pong, _, ()) =
-        tokio::join!(asked, in_time(&wire, pair), in_time(&wire, ping()), crowd, answered);
-    assert_eq!(both.unwrap(), Value::Array(vec![Value::Int(7), Value::Int(8)]));
+    let (answers, both, pong, _, ()) = tokio::join!(
+        asked,
+        in_time(&wire, pair),
+        in_time(&wire, ping()),
+        crowd,
+        answered
+    );
+    assert_eq!(
+        both.unwrap(),
+        Value::Array(vec![Value::Int(7), Value::Int(8)])
+    );
     assert_eq!(pong.unwrap(), Value::SimpleString("PONG".into()));
     for (at, answer) in answers.into_iter().map(Result::unwrap).enumerate() {
         match (at, answer) {
@@ -170,7 +192,11 @@ async fn a_refused_batch_of_reads_is_asked_key_by_key() {
         answer(&mut far, &"$-1\r\n".repeat(5)).await;
     };
     let (answers, _, ()) = tokio::join!(asked, crowd, answered);
-    assert!(answers.into_iter().all(|answer| answer.unwrap() == Value::Nil));
+    assert!(
+        answers
+            .into_iter()
+            .all(|answer| answer.unwrap() == Value::Nil)
+    );
 }
 
 /// The answers to three increments that were one call, and what else was sent.
@@ -242,7 +268,10 @@ async fn deadlines_are_kept_and_what_was_not_sent_says_so() {
     let (direct, queued) = tokio::join!(direct, queued);
     assert_eq!(now.elapsed(), 2 * SECOND);
     let (direct, queued) = (direct.unwrap_err(), queued.unwrap_err());
-    assert!(matches!((&direct.reason, &queued.reason), (Reason::Late, Reason::Late)));
+    assert!(matches!(
+        (&direct.reason, &queued.reason),
+        (Reason::Late, Reason::Late)
+    ));
     assert!(direct.was_sent);
     // The wire goes on, and the answer to the late one is dropped.
     let asked = in_time(&wire, ping());
@@ -296,7 +325,10 @@ async fn whatever_ends_the_connection_is_told_to_all() {
         for answer in crowd.into_iter().chain(answers) {
             let is_lost = matches!(
                 answer,
-                Err(Unanswered { reason: Reason::Lost(_), was_sent: true })
+                Err(Unanswered {
+                    reason: Reason::Lost(_),
+                    was_sent: true
+                })
             );
             assert!(is_lost, "{ending}: {answer:?}");
         }

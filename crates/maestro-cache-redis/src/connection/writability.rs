@@ -14,6 +14,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Writability {
     is_refused: bool,
+    /// The attempt that last made a connection to a master. What is said over older ones is old.
+    master: u64,
     checked: Option<Instant>,
     pause: Duration,
 }
@@ -22,6 +24,7 @@ impl Writability {
     pub(super) fn new() -> Self {
         Self {
             is_refused: false,
+            master: 0,
             checked: None,
             pause: SHORTEST_PAUSE,
         }
@@ -31,8 +34,11 @@ impl Writability {
         self.is_refused
     }
 
-    /// A write was refused. True if none was before.
-    pub(super) fn refused(&mut self, now: Instant) -> bool {
+    /// A write was refused over the connection of this attempt. True if none was before.
+    pub(super) fn refused(&mut self, now: Instant, attempt: u64) -> bool {
+        if attempt < self.master {
+            return false;
+        }
         let is_new_trouble = self
             .checked
             .is_none_or(|checked| now.saturating_duration_since(checked) > LONGEST_PAUSE);
@@ -48,13 +54,14 @@ impl Writability {
         self.is_refused.then_some(next)
     }
 
-    /// What a look came to.
-    pub(super) fn checked(&mut self, now: Instant, is_writable: bool) {
+    /// What a look came to: the attempt that made a connection to a master, if it is one.
+    pub(super) fn checked(&mut self, now: Instant, master: Option<u64>) {
         if self.checked.is_some() {
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         }
         self.checked = Some(now);
-        self.is_refused = !is_writable;
+        self.is_refused = master.is_none();
+        self.master = master.unwrap_or(self.master);
     }
 
     /// The connections were lost and made anew, so nothing is known.
@@ -74,22 +81,23 @@ mod tests {
         let mut now = Instant::now();
         let mut writability = Writability::new();
         assert_eq!(writability.next_check(now), None);
-        assert!(writability.refused(now) && !writability.refused(now));
+        assert!(writability.refused(now, 1) && !writability.refused(now, 1));
         assert_eq!(writability.next_check(now), Some(now));
         for pause in [1, 2, 4, 8, 16, 30, 30] {
-            writability.checked(now, false);
+            writability.checked(now, None);
             let next = writability.next_check(now).unwrap();
             assert_eq!(next - now, pause * SECOND);
             now = next;
         }
-        writability.checked(now, true);
+        writability.checked(now, Some(9));
+        assert!(!writability.refused(now, 8), "over a connection to the old one");
         assert!(!writability.is_refused());
         assert_eq!(writability.next_check(now), None);
         // A server that says it is a master and refuses is not asked without a pause either.
-        assert!(writability.refused(now));
+        assert!(writability.refused(now, 9));
         assert_eq!(writability.next_check(now), Some(now + LONGEST_PAUSE));
         let later = now + LONGEST_PAUSE + SECOND;
-        assert!(!writability.refused(later));
+        assert!(!writability.refused(later, 9));
         assert_eq!(writability.next_check(later), Some(now + SECOND));
     }
 }

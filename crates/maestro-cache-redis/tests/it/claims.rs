@@ -1105,10 +1105,31 @@ async fn plain_values_are_read_without_a_script() {
     assert!(is_missing(&bench.look_up("none").await, None));
     assert!(is_missing(&bench.look_up_fresh("none").await, None));
     assert_eq!(bench.increment("number", 1, Expiry::Never).await, Ok(1));
-    let add = bench
-        .cache
-        .set(context(), "new", "5".into(), HOUR, SetWhen::Absent);
-    assert!(add.await.unwrap());
+    let cache = &bench.cache;
+    let add = || cache.set(context(), "new", "5".into(), HOUR, SetWhen::Absent);
+    assert!(add().await.unwrap());
+    assert!(!add().await.unwrap());
+    assert!(cache.exists(context(), "key").await.unwrap());
+    assert!(!cache.exists(context(), "none").await.unwrap());
+    assert!(matches!(bench.ttl("new").await, TimeToLive::Left(_)));
+    assert!(cache.set_expiry(context(), "key", HOUR).await.unwrap());
+    assert!(
+        cache
+            .set_expiry(context(), "key", Expiry::Never)
+            .await
+            .unwrap()
+    );
+    assert_eq!(cache.delete(context(), &["new", "none"]).await.unwrap(), 1);
+    bench.set("taken", "5").await;
+    assert_eq!(
+        cache
+            .take(context(), "taken")
+            .await
+            .unwrap()
+            .unwrap()
+            .bytes(),
+        "5"
+    );
     assert_eq!(calls(&server, "evalsha"), 0);
     assert_eq!(calls(&server, "eval"), 0);
     // One that a load stored is looked up at once while it is live.
@@ -1135,11 +1156,12 @@ async fn all_scripts(bench: &Bench<'_>, key: &str) -> u64 {
     assert_eq!(bench.increment(key, 1, Expiry::Never).await, Ok(6));
     let swap = cache.compare_and_set(context(), key, b"6", "7".into(), HOUR);
     assert!(swap.await.unwrap());
-    assert!(cache.set_expiry(context(), key, HOUR).await.unwrap());
     let taken = cache.take(context(), key).await.unwrap().unwrap();
     assert_eq!(taken.bytes(), "7");
-    assert_eq!(cache.delete(context(), &[key]).await.unwrap(), 0);
-    13
+    bench.loaded(key, "5").await;
+    assert!(cache.set_expiry(context(), key, HOUR).await.unwrap());
+    assert_eq!(cache.delete(context(), &[key]).await.unwrap(), 1);
+    9
 }
 
 #[tokio::test]
@@ -1178,7 +1200,7 @@ async fn a_user_may_load_with_the_rights_that_are_named() {
     let server = RedisServer::builder().tcp().start();
     let mut rules = vec!["ACL", "SETUSER", "qf", "on", ">secret", "~*", "-@all"];
     rules.extend(
-        "+get +getrange +mget +set +unlink +exists +incrby +pttl +pexpire +persist +scan +multi \
+        "+get +getdel +getrange +mget +set +unlink +exists +incrby +pttl +pexpire +persist +scan +multi \
          +exec +evalsha +eval +setrange +strlen +time"
             .split(' '),
     );

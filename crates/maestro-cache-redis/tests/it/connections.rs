@@ -478,3 +478,29 @@ async fn a_wrong_password_is_tried_less_than_twice_a_second_however_many_ask() {
     );
     served(&cache).await;
 }
+
+/// As a Kubernetes Service or a virtual address does after a failover: new connections lead to the new
+/// master, and those that are open stay with the old one, which is a replica now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_moved_to_another_master_is_followed() {
+    let (old, new) = (RedisServer::builder().tcp(), RedisServer::builder().tcp());
+    let (old, new) = (old.start(), new.start());
+    let proxy = FaultProxy::start(old.port().unwrap());
+    let cache = cache(&proxy.url());
+    cache.set("key", "value").await.unwrap();
+    let port = new.port().unwrap().to_string();
+    assert!(!old.ask(&["REPLICAOF", "127.0.0.1", &port]).is_error());
+    // Nothing leads to the new master yet: reads go on, and the health says what is wrong.
+    let error = cache.set("key", "value").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotWritable);
+    // A replica that has just begun answers that it is loading, for a moment.
+    while cache.get::<String>("key").await.is_err() {}
+    let health = cache.health_check().await;
+    assert_eq!(health.error.unwrap().kind(), ErrorKind::NotWritable);
+
+    proxy.set_target(new.port().unwrap());
+    served(&cache).await;
+    assert_eq!(cache.get("served").await.unwrap(), Some("again".to_owned()));
+    assert!(cache.health_check().await.is_healthy());
+    settles_at(&old, 0).await;
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use maestro_cache_core::{
-    Bytes, Cache, CacheBackend, CallContext, Codec, ErrorKind, Expiry, Outcome, SetWhen,
+    Bytes, Cache, CacheBackend, CallContext, Codec, ErrorKind, Expiry, Outcome, SetWhen, TimeToLive,
 };
 use maestro_cache_redis::RedisCache;
 use maestro_cache_testkit::RedisServer;
@@ -115,6 +115,38 @@ async fn what_the_rules_of_the_user_forbid_is_permission_denied() {
     assert!(cache.health_check().await.is_healthy());
     // A refusal takes no connection away.
     assert_eq!(cache.get("mine:1").await.unwrap(), Some(1_i64));
+}
+
+/// A key that no load has to do with takes no script.
+#[tokio::test]
+async fn a_user_without_scripts_runs_the_plain_operations() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let server = RedisServer::start();
+    let mut rules = vec!["ACL", "SETUSER", "canary", "on", ">canary", "~mine:*"];
+    rules.extend(["+@read", "+@write", "-@scripting"]);
+    assert_eq!(server.command(&rules).trim(), "+OK");
+    let cache = cache(&url_with(&server, "canary", "canary"));
+    cache.set("mine:1", "value").await.unwrap();
+    assert!(!cache.add("mine:1", "other").await.unwrap());
+    assert!(cache.add("mine:2", "other").await.unwrap());
+    assert!(cache.exists("mine:1").await.unwrap());
+    assert!(cache.expire("mine:1", HOUR).await.unwrap());
+    assert!(cache.persist("mine:1").await.unwrap());
+    assert_eq!(cache.ttl("mine:1").await.unwrap(), TimeToLive::NoExpiry);
+    assert_eq!(
+        cache.take("mine:1").await.unwrap(),
+        Some("value".to_owned())
+    );
+    assert!(cache.delete("mine:2").await.unwrap());
+    assert!(!cache.delete("mine:2").await.unwrap());
+    assert_eq!(cache.increment("mine:n", 2).ttl(HOUR).await.unwrap(), 2);
+    assert_eq!(cache.increment("mine:n", 3).ttl(HOUR).await.unwrap(), 5);
+    assert!(matches!(
+        cache.ttl("mine:n").await.unwrap(),
+        TimeToLive::Left(_)
+    ));
+    let swap = cache.compare_and_set("mine:n", Some(&5_i64), &6_i64).await;
+    assert_eq!(swap.unwrap_err().kind(), ErrorKind::PermissionDenied);
 }
 
 #[tokio::test]
