@@ -1,7 +1,6 @@
 //! How values become bytes and bytes become values.
 
 mod bare_text;
-mod decimal;
 mod failure;
 mod finite;
 mod json;
@@ -69,10 +68,14 @@ impl Codec {
     /// booleans. The source has the words of the `Serialize` that failed.
     #[inline]
     pub fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes> {
-        match self {
-            Self::MessagePack => messagepack::encode(value).map_err(encode_error),
-            Self::Json | Self::JsonLegacyPythonStrings => json::encode(value).map_err(encode_error),
-        }
+        // Boxed, so that a stored value holds on to no more than its own bytes.
+        let bytes = match self {
+            Self::MessagePack => messagepack::encode(value).map_err(encode_error)?,
+            Self::Json | Self::JsonLegacyPythonStrings => {
+                json::encode(value).map_err(encode_error)?
+            }
+        };
+        Ok(bytes.into())
     }
 
     /// The value of the bytes.
