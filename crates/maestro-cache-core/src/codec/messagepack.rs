@@ -164,6 +164,7 @@ mod tests {
         encode("a text").unwrap();
         let buffer = kept();
         let (place, capacity) = (buffer.as_ptr(), buffer.capacity());
+        assert!(capacity > 0);
         BUFFER.set(buffer);
         encode("a text").unwrap();
         let buffer = kept();

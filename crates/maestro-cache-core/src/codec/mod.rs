@@ -24,7 +24,8 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
-    /// MessagePack with field names, so that structs may gain fields. Compact and fast.
+    /// MessagePack with field names, so that structs may gain fields. Compact and fast. It is human
+    /// readable to serde: types that serialize in two ways, such as `IpAddr`, are text in it.
     #[default]
     MessagePack,
     /// JSON, which the Python services read and write. NaN and the infinities are refused.
@@ -64,7 +65,7 @@ impl Codec {
     /// # Errors
     ///
     /// [`ErrorKind::Encode`] if the value's `Serialize` fails or the format cannot hold it: in
-    /// JSON that is NaN, the infinities, and maps whose keys are neither texts, numbers nor
+    /// MessagePack that is a value of 4 GiB or more, in JSON NaN, the infinities, and maps whose keys are neither texts, numbers nor
     /// booleans. The source has the words of the `Serialize` that failed.
     #[inline]
     pub fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes> {
