@@ -15,6 +15,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::{Error as _, Serialize};
 
+use super::decimal::{DecimalDeserializer, is_decimal};
+
 /// A first byte below this is a positive fixint in MessagePack. A top-level integer is never written
 /// as one: such bytes are decimal text.
 const FIRST_BEYOND_FIXINT: u8 = 0x80;
@@ -115,21 +117,14 @@ fn wide_decimal<T: Serialize + ?Sized>(value: &T) -> Option<String> {
     is_decimal(text.as_bytes()).then_some(text)
 }
 
-/// Canonical decimal text: digits without a leading zero, a minus sign at most.
-fn is_decimal(bytes: &[u8]) -> bool {
-    match bytes.strip_prefix(b"-").unwrap_or(bytes) {
-        [b'0'] => bytes.len() == 1,
-        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
-        _ => false,
-    }
-}
-
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, decode::Error> {
     if bytes
         .first()
         .is_some_and(|first| *first < FIRST_BEYOND_FIXINT)
     {
-        return decode_decimal(bytes);
+        let decimal = DecimalDeserializer::parse(bytes)
+            .ok_or_else(|| decode::Error::custom("neither MessagePack nor a decimal integer"))?;
+        return T::deserialize(decimal);
     }
     let mut deserializer = Deserializer::from_read_ref(bytes).with_human_readable();
     deserializer.set_max_depth(MAX_DEPTH);
@@ -139,16 +134,6 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, decode::Err
         Err(decode::Error::InvalidMarkerRead(_)) => Ok(value),
         _ => Err(decode::Error::custom("more bytes than one value")),
     }
-}
-
-/// Decimal text is what JSON has for an integer, too.
-fn decode_decimal<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, decode::Error> {
-    if !is_decimal(bytes) {
-        return Err(decode::Error::custom(
-            "neither MessagePack nor a decimal integer",
-        ));
-    }
-    serde_json::from_slice(bytes).map_err(decode::Error::custom)
 }
 
 #[cfg(test)]

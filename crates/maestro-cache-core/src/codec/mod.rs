@@ -1,6 +1,7 @@
 //! How values become bytes and bytes become values.
 
 mod bare_text;
+mod decimal;
 mod failure;
 mod finite;
 mod json;
@@ -64,9 +65,9 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Encode`] if the value's `Serialize` fails or the format cannot hold it: in
-    /// MessagePack that is a value of 4 GiB or more, in JSON NaN, the infinities, and maps whose keys are neither texts, numbers nor
-    /// booleans. The source has the words of the `Serialize` that failed.
+    /// [`ErrorKind::Encode`] if the value's `Serialize` fails or the format cannot hold it. That is a
+    /// value of 4 GiB or more in MessagePack; in JSON it is NaN, the infinities, and maps whose keys are
+    /// neither texts, numbers nor booleans. The source has the words of the `Serialize` that failed.
     #[inline]
     pub fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes> {
         // Boxed, so that a stored value holds on to no more than its own bytes.

@@ -99,9 +99,5 @@ fn decode_error_names_the_reason_and_no_value() {
     // A counter is text, also in MessagePack.
     let error = Codec::MessagePack.decode::<User>(b"515515").unwrap_err();
     assert!(!format!("{error} {error:?}").contains("515"), "{error:?}");
-    let reason = source(&error);
-    assert!(
-        reason.starts_with("found integer, expected struct User"),
-        "{reason}"
-    );
+    assert_eq!(source(&error), "found integer, expected struct User");
 }

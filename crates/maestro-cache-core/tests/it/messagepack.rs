@@ -154,6 +154,30 @@ enum Untagged {
     Session(Uuid),
 }
 
+/// An integer where it is human readable, and something else where it is not.
+#[derive(Debug, PartialEq)]
+struct Ticks(u64);
+
+impl Serialize for Ticks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.serialize_u64(self.0)
+        } else {
+            serializer.serialize_bytes(&self.0.to_be_bytes())
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Ticks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            u64::deserialize(deserializer).map(Self)
+        } else {
+            Err(D::Error::custom("not human readable"))
+        }
+    }
+}
+
 #[test]
 fn human_readable_types_return_from_any_type() {
     round_trip(Origin::new());
@@ -169,6 +193,8 @@ fn human_readable_types_return_from_any_type() {
     round_trip(Untagged::Origin(Origin::new()));
     round_trip(Untagged::Address(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     round_trip(Untagged::Address(IpAddr::V6(Ipv6Addr::LOCALHOST)));
+    round_trip(Ticks(5));
+    round_trip((Ticks(5),));
     round_trip(HashMap::from([(IpAddr::V4(Ipv4Addr::LOCALHOST), Uuid(1))]));
     round_trip(vec![Untagged::Address(IpAddr::V4(Ipv4Addr::LOCALHOST))]);
     // The first variant that fits, as in every human-readable format.
@@ -251,6 +277,18 @@ fn only_integers_are_decimal_text() {
 #[serde(rename = "_ExtStruct")]
 struct Extension((i8, Blob));
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Kind {
+    First,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+enum UntaggedNumber {
+    Text(String),
+    Integer(u8),
+}
+
 #[test]
 fn integer_is_read_as_every_number_that_holds_it() {
     assert_eq!(EXTENSION, rmp_serde::MSGPACK_EXT_STRUCT_NAME);
@@ -263,6 +301,14 @@ fn integer_is_read_as_every_number_that_holds_it() {
     assert_eq!(decode::<()>(b"0"), None);
     assert_eq!(decode::<Vec<u8>>(b"5"), None);
     assert_eq!(decode::<Extension>(b"5"), None);
+    // Not the first variant.
+    assert_eq!(decode::<Kind>(b"0"), None);
+    assert_eq!(decode::<i128>(b"0"), Some(0));
+    assert_eq!(decode::<serde_json::Value>(b"-5"), Some((-5).into()));
+    assert_eq!(
+        decode::<UntaggedNumber>(b"5"),
+        Some(UntaggedNumber::Integer(5))
+    );
 }
 
 #[test]
