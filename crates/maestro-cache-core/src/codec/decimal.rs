@@ -1,11 +1,16 @@
-//! The integer rule: what is an integer at the top level is decimal text.
-//!
-//! `increment` works on decimal text, as Redis' `INCRBY` does. Writing top-level integers that way
-//! under every codec makes counters and values one thing. JSON has it by nature; MessagePack
-//! writes them by its serializer, and reads them by this module.
+//! Decimal text, which every integer at the top level is, as a value.
 
-use serde::de::{Deserializer, Error as _, Visitor};
+use serde::de::{Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
+
+/// Canonical decimal text: digits without a leading zero, a minus sign at most.
+pub(super) fn is_decimal(bytes: &[u8]) -> bool {
+    match bytes.strip_prefix(b"-").unwrap_or(bytes) {
+        [b'0'] => bytes.len() == 1,
+        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
 
 /// A deserializer of one integer that was decimal text.
 pub(super) enum DecimalDeserializer {
@@ -14,15 +19,10 @@ pub(super) enum DecimalDeserializer {
 }
 
 impl DecimalDeserializer {
-    /// Reads canonical decimal text: digits without a leading zero, a minus sign at most.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
-        let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
-        let canonical = match digits {
-            [b'0'] => digits.len() == bytes.len(),
-            [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
-            _ => false,
-        };
-        let text = std::str::from_utf8(bytes).ok().filter(|_| canonical)?;
+        let text = std::str::from_utf8(bytes)
+            .ok()
+            .filter(|_| is_decimal(bytes))?;
         text.parse()
             .map(Self::Signed)
             .or_else(|_| text.parse().map(Self::Unsigned))
@@ -55,19 +55,10 @@ impl<'de> Deserializer<'de> for DecimalDeserializer {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _: &'static str,
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        if name == rmp_serde::MSGPACK_EXT_STRUCT_NAME {
-            return Err(Self::Error::custom(
-                "a decimal integer is no extension type",
-            ));
-        }
         visitor.visit_newtype_struct(self)
-    }
-
-    fn is_human_readable(&self) -> bool {
-        false
     }
 
     forward_to_deserialize_any! {

@@ -132,49 +132,19 @@ impl<S: Serializer> Serializer for Finite<S> {
     }
 }
 
-/// The states whose elements have no name.
-macro_rules! elements {
-    ($($state:ident::$method:ident;)*) => {$(
+macro_rules! compounds {
+    ($($state:ident { $($method:ident($($name:ident: $type:ty)?)),* })*) => {$(
         impl<S: $state> $state for Finite<S> {
             type Ok = S::Ok;
             type Error = S::Error;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
-                self.0.$method(&Checked(value))
-            }
-
-            fn end(self) -> Result<S::Ok, S::Error> {
-                self.0.end()
-            }
-        }
-    )*};
-}
-
-elements! {
-    SerializeSeq::serialize_element;
-    SerializeTuple::serialize_element;
-    SerializeTupleStruct::serialize_field;
-    SerializeTupleVariant::serialize_field;
-}
-
-/// The states whose fields have a name.
-macro_rules! fields {
-    ($($state:ident;)*) => {$(
-        impl<S: $state> $state for Finite<S> {
-            type Ok = S::Ok;
-            type Error = S::Error;
-
-            fn serialize_field<T: Serialize + ?Sized>(
+            $(fn $method<T: Serialize + ?Sized>(
                 &mut self,
-                name: &'static str,
+                $($name: $type,)?
                 value: &T,
             ) -> Result<(), S::Error> {
-                self.0.serialize_field(name, &Checked(value))
-            }
-
-            fn skip_field(&mut self, name: &'static str) -> Result<(), S::Error> {
-                self.0.skip_field(name)
-            }
+                self.0.$method($($name,)? &Checked(value))
+            })*
 
             fn end(self) -> Result<S::Ok, S::Error> {
                 self.0.end()
@@ -183,24 +153,12 @@ macro_rules! fields {
     )*};
 }
 
-fields! {
-    SerializeStruct;
-    SerializeStructVariant;
-}
-
-impl<S: SerializeMap> SerializeMap for Finite<S> {
-    type Ok = S::Ok;
-    type Error = S::Error;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), S::Error> {
-        self.0.serialize_key(&Checked(key))
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
-        self.0.serialize_value(&Checked(value))
-    }
-
-    fn end(self) -> Result<S::Ok, S::Error> {
-        self.0.end()
-    }
+compounds! {
+    SerializeSeq { serialize_element() }
+    SerializeTuple { serialize_element() }
+    SerializeTupleStruct { serialize_field() }
+    SerializeTupleVariant { serialize_field() }
+    SerializeMap { serialize_key(), serialize_value() }
+    SerializeStruct { serialize_field(name: &'static str) }
+    SerializeStructVariant { serialize_field(name: &'static str) }
 }

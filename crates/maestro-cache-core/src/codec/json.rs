@@ -1,6 +1,5 @@
 //! JSON, as the Python services read and write it.
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Error;
@@ -11,11 +10,10 @@ use super::finite::Finite;
 /// Room for a small struct; the buffer grows for larger values.
 const USUAL_SIZE_BYTES: usize = 128;
 
-pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Error> {
+pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Box<[u8]>, Error> {
     let mut buffer = Vec::with_capacity(USUAL_SIZE_BYTES);
     value.serialize(Finite(&mut serde_json::Serializer::new(&mut buffer)))?;
-    // Boxed, so that a stored value holds on to no more than its own bytes.
-    Ok(buffer.into_boxed_slice().into())
+    Ok(buffer.into_boxed_slice())
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {

@@ -1,37 +1,120 @@
-//! MessagePack with field names, and top-level integers as decimal text.
+//! MessagePack by `rmp-serde`: field names, human readable, and top-level integers as decimal text.
+//!
+//! Human readable, because a type that serializes in two ways, such as `IpAddr`, has to hear the same
+//! answer when it is written and when it is read. Inside of tagged, flattened and untagged types serde
+//! answers for the format, and says that it is.
+//!
+//! A top-level integer is decimal text, since `increment` works on that, as Redis' `INCRBY` does. So
+//! counters and values are one thing.
 
-#[cfg(test)]
-mod beside_rmp_serde;
-mod buffer;
-mod elements;
-mod failure;
-mod header;
-mod serializer;
+use std::cell::Cell;
+use std::io::{self, Write};
 
-use bytes::Bytes;
-use rmp_serde::{decode, encode};
+use rmp_serde::{Deserializer, Serializer, decode, encode};
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Serialize};
+use serde::ser::{Error as _, Serialize};
 
-use self::buffer::Buffer;
-use self::failure::EncodeFailure;
-use super::decimal::DecimalDeserializer;
+use super::decimal::{DecimalDeserializer, is_decimal};
 
-/// A first byte below this would be a positive fixint, and a top-level integer is never written as
-/// one: such bytes are decimal text.
+/// A first byte below this is a positive fixint in MessagePack. A top-level integer is never written
+/// as one: such bytes are decimal text.
 const FIRST_BEYOND_FIXINT: u8 = 0x80;
 
 /// Values may be nested this deep, as in JSON. Deeper bytes, which only somebody else can have
 /// written, are an error and not the end of the stack.
 const MAX_DEPTH: usize = 128;
 
+/// A thread keeps its buffer up to this capacity.
+const MAX_KEPT_CAPACITY: usize = 64 * 1024;
+
+thread_local! {
+    /// Where values are written, before they are allocated at their size. It has the capacity that
+    /// the values of the thread needed so far, so that nothing grows.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Writes to a vector. `Vec` is a writer itself, but one that is not inlined, and then those functions
+/// of `rmp` are not inlined either that write headers and names of fields.
+struct Writer(Vec<u8>);
+
+impl Write for Writer {
+    #[inline(always)]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    #[inline(always)]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[inline]
-pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, encode::Error> {
-    let mut buffer = Buffer::default();
-    value
-        .serialize(&mut buffer)
-        .map_err(EncodeFailure::into_inner)?;
-    Ok(buffer.take())
+pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Box<[u8]>, encode::Error> {
+    // Taken out of its place: a `Serialize` may encode another value meanwhile, or panic. Where the
+    // thread is ending there is none.
+    let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
+    buffer.clear();
+    let mut serializer = Serializer::new(Writer(buffer))
+        .with_struct_map()
+        .with_human_readable();
+    value.serialize(&mut serializer)?;
+    let Writer(buffer) = serializer.into_inner();
+    if let Some(text) = decimal(&buffer, value) {
+        return Ok(text.into_bytes().into());
+    }
+    check_length(buffer.len())?;
+    Ok(at_its_size(buffer))
+}
+
+/// The bytes without room for more, so that a stored value holds on to no more than its own.
+#[inline]
+fn at_its_size(buffer: Vec<u8>) -> Box<[u8]> {
+    if buffer.capacity() > MAX_KEPT_CAPACITY {
+        return buffer.into_boxed_slice();
+    }
+    let bytes = Box::from(buffer.as_slice());
+    // An error means that the thread is ending.
+    let _ = BUFFER.try_with(|kept| kept.set(buffer));
+    bytes
+}
+
+/// A length has 32 bits in MessagePack, and `rmp-serde` drops the upper half of a longer one.
+fn check_length(length: usize) -> Result<(), encode::Error> {
+    u32::try_from(length)
+        .map(drop)
+        .map_err(|_| encode::Error::custom("a value takes less than 4 GiB"))
+}
+
+/// The text of the integer that a value is, if it is one. Its first byte tells, since a value begins
+/// with what it is.
+#[inline]
+fn decimal<T: Serialize + ?Sized>(bytes: &[u8], value: &T) -> Option<String> {
+    match bytes {
+        [0x00..=0x7f | 0xcc..=0xd3 | 0xe0..=0xff, ..] => narrow_decimal(bytes),
+        [0xc4, 16, ..] => wide_decimal(value),
+        _ => None,
+    }
+}
+
+#[cold]
+fn narrow_decimal(bytes: &[u8]) -> Option<String> {
+    let integer: i128 = rmp_serde::from_slice(bytes).ok()?;
+    Some(integer.to_string())
+}
+
+/// An integer of 128 bits is a byte string of its bytes in MessagePack. JSON tells the two apart.
+#[cold]
+fn wide_decimal<T: Serialize + ?Sized>(value: &T) -> Option<String> {
+    let text = serde_json::to_string(value).ok()?;
+    is_decimal(text.as_bytes()).then_some(text)
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, decode::Error> {
@@ -43,7 +126,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, decode::Err
             .ok_or_else(|| decode::Error::custom("neither MessagePack nor a decimal integer"))?;
         return T::deserialize(decimal);
     }
-    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+    let mut deserializer = Deserializer::from_read_ref(bytes).with_human_readable();
     deserializer.set_max_depth(MAX_DEPTH);
     let value = T::deserialize(&mut deserializer)?;
     // It does not say how far it came. Behind the last byte there is no marker to be read.
@@ -55,168 +138,36 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, decode::Err
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, HashMap};
-    use std::fmt::Debug;
-
-    use proptest::prelude::*;
-
     use super::*;
 
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-    struct Unit;
-
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-    struct Id(u32);
-
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-    enum Shape {
-        Point,
-        Circle(f64),
-        Rectangle { width: u32, height: u32 },
-    }
-
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-    struct Narrow {
-        id: u64,
-    }
-
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-    struct Wide {
-        id: u64,
-        #[serde(default)]
-        tags: Vec<String>,
-    }
-
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-    struct Flat {
-        #[serde(flatten)]
-        extra: BTreeMap<String, i64>,
-    }
-
-    fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
-        let bytes = encode(&value).unwrap();
-        assert_eq!(decode::<T>(&bytes).unwrap(), value, "{bytes:?}");
+    fn kept() -> Vec<u8> {
+        BUFFER.take()
     }
 
     #[test]
-    fn every_integer_at_the_top_is_decimal_text() {
-        assert_eq!(&encode(&5_i64).unwrap()[..], b"5");
-        assert_eq!(&encode(&0_u8).unwrap()[..], b"0");
-        assert_eq!(&encode(&-1_i8).unwrap()[..], b"-1");
-        assert_eq!(&encode(&u64::MAX).unwrap()[..], b"18446744073709551615");
-        assert_eq!(
-            &encode(&i128::MIN).unwrap()[..],
-            i128::MIN.to_string().as_bytes()
-        );
-        assert_eq!(&encode(&Some(5)).unwrap()[..], b"5");
-        assert_eq!(&encode(&Id(7)).unwrap()[..], b"7");
-        assert_eq!(&encode(&Box::new(&5)).unwrap()[..], b"5");
+    fn thread_keeps_its_buffer() {
+        encode("a text").unwrap();
+        let buffer = kept();
+        let (place, capacity) = (buffer.as_ptr(), buffer.capacity());
+        assert!(capacity > 0);
+        BUFFER.set(buffer);
+        encode("a text").unwrap();
+        let buffer = kept();
+        assert_eq!((buffer.as_ptr(), buffer.capacity()), (place, capacity));
     }
 
     #[test]
-    fn integers_inside_of_something_are_messagepack() {
-        assert_eq!(&encode(&[5]).unwrap()[..], [0x91, 5]);
-        assert_eq!(&encode(&(5,)).unwrap()[..], [0x91, 5]);
+    fn large_buffer_is_not_kept() {
+        encode(&"t".repeat(MAX_KEPT_CAPACITY / 2)).unwrap();
+        let capacity = kept().capacity();
+        assert!(capacity > 0 && capacity <= MAX_KEPT_CAPACITY);
+        encode(&"t".repeat(MAX_KEPT_CAPACITY + 1)).unwrap();
+        assert_eq!(kept().capacity(), 0);
     }
 
     #[test]
-    fn values_of_all_shapes_come_back() {
-        round_trip(5_i64);
-        round_trip(i64::MIN);
-        round_trip(u64::MAX);
-        round_trip(i128::MIN);
-        round_trip(u128::MAX);
-        round_trip(Some(5));
-        round_trip(None::<i32>);
-        round_trip(());
-        round_trip(Unit);
-        round_trip(Id(7));
-        round_trip(true);
-        round_trip('é');
-        round_trip(1.5_f32);
-        round_trip(f64::INFINITY);
-        round_trip(String::new());
-        round_trip("5".to_owned());
-        round_trip(Shape::Point);
-        round_trip(Shape::Circle(1.0));
-        round_trip(Shape::Rectangle {
-            width: 1,
-            height: 2,
-        });
-        round_trip(vec![Some(Id(1)), None]);
-        round_trip(HashMap::from([(1_u8, "a".to_owned())]));
-        round_trip(Flat {
-            extra: BTreeMap::from([("a".to_owned(), 1)]),
-        });
-        round_trip(std::net::Ipv4Addr::LOCALHOST);
-        round_trip(std::time::Duration::from_millis(1500));
-        assert!(decode::<f64>(&encode(&f64::NAN).unwrap()).unwrap().is_nan());
-    }
-
-    #[test]
-    fn a_struct_may_gain_and_lose_fields() {
-        let wide = Wide {
-            id: 1,
-            tags: vec!["a".to_owned()],
-        };
-        assert_eq!(
-            decode::<Narrow>(&encode(&wide).unwrap()).unwrap(),
-            Narrow { id: 1 }
-        );
-        let narrow = encode(&Narrow { id: 1 }).unwrap();
-        assert_eq!(
-            decode::<Wide>(&narrow).unwrap(),
-            Wide {
-                id: 1,
-                tags: vec![]
-            }
-        );
-    }
-
-    #[test]
-    fn an_integer_is_read_as_every_number_that_holds_it() {
-        assert_eq!(decode::<u8>(b"255").unwrap(), 255);
-        assert!(decode::<u8>(b"256").is_err());
-        assert_eq!(decode::<f64>(b"5").unwrap(), 5.0);
-        assert!(decode::<String>(b"5").is_err());
-        assert!(decode::<bool>(b"1").is_err());
-        assert!(decode::<()>(b"0").is_err());
-    }
-
-    #[test]
-    fn what_is_not_the_whole_of_one_value_is_refused() {
-        for bytes in [
-            &b""[..],
-            b"+5",
-            b"05",
-            b"-0",
-            b" 5",
-            b"5 ",
-            b"5.0",
-            b"{}",
-            b"\x05",
-            b"\xc1",
-        ] {
-            assert!(decode::<i64>(bytes).is_err(), "{bytes:?}");
-        }
-        assert!(decode::<bool>(b"\xc3\xc3").is_err());
-        assert!(decode::<String>(b"\xa5hell").is_err());
-        assert!(decode::<Vec<serde_json::Value>>(&[0x91; 100_000]).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_decode_or_fail_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = decode::<serde_json::Value>(&bytes);
-            let _ = decode::<Wide>(&bytes);
-            let _ = decode::<i64>(&bytes);
-        }
-
-        #[test]
-        fn only_a_top_level_integer_starts_below_0x80(text in ".{0,40}", float in any::<f64>(), list in proptest::collection::vec(any::<i64>(), 0..20)) {
-            prop_assert!(encode(&text).unwrap()[0] >= FIRST_BEYOND_FIXINT);
-            prop_assert!(encode(&float).unwrap()[0] >= FIRST_BEYOND_FIXINT);
-            prop_assert!(encode(&list).unwrap()[0] >= FIRST_BEYOND_FIXINT);
-        }
+    fn length_beyond_32_bits_is_refused() {
+        assert!(check_length(u32::MAX as usize).is_ok());
+        assert!(check_length(u32::MAX as usize + 1).is_err());
     }
 }

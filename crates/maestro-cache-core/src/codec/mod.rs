@@ -25,7 +25,8 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
-    /// MessagePack with field names, so that structs may gain fields. Compact and fast.
+    /// MessagePack with field names, so that structs may gain fields. Compact and fast. It is human
+    /// readable to serde: types that serialize in two ways, such as `IpAddr`, are text in it.
     #[default]
     MessagePack,
     /// JSON, which the Python services read and write. NaN and the infinities are refused.
@@ -64,15 +65,19 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Encode`] if the value's `Serialize` fails or the format cannot hold it: in
-    /// JSON that is NaN, the infinities, and maps whose keys are neither texts, numbers nor
-    /// booleans. The source has the words of the `Serialize` that failed.
+    /// [`ErrorKind::Encode`] if the value's `Serialize` fails or the format cannot hold it. That is a
+    /// value of 4 GiB or more in MessagePack; in JSON it is NaN, the infinities, and maps whose keys are
+    /// neither texts, numbers nor booleans. The source has the words of the `Serialize` that failed.
     #[inline]
     pub fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes> {
-        match self {
-            Self::MessagePack => messagepack::encode(value).map_err(encode_error),
-            Self::Json | Self::JsonLegacyPythonStrings => json::encode(value).map_err(encode_error),
-        }
+        // Boxed, so that a stored value holds on to no more than its own bytes.
+        let bytes = match self {
+            Self::MessagePack => messagepack::encode(value).map_err(encode_error)?,
+            Self::Json | Self::JsonLegacyPythonStrings => {
+                json::encode(value).map_err(encode_error)?
+            }
+        };
+        Ok(bytes.into())
     }
 
     /// The value of the bytes.

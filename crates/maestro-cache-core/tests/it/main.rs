@@ -1,4 +1,4 @@
-//! The handle: what it adds to every call, whatever the backend.
+//! The handle: what it adds to every call, whatever the backend; and what the codecs promise.
 
 // A test fails by panicking, in what it is built from too.
 #![allow(
@@ -10,7 +10,9 @@
 
 mod builder;
 mod debug;
+mod decode_errors;
 mod errors;
 mod futures;
 mod loader_errors;
+mod messagepack;
 mod spans;
