@@ -113,15 +113,17 @@ impl Link {
     /// should be asked for.
     ///
     /// An idle one is made to say something, so that one that died is found before a caller needs it. So
-    /// is one that is silent: an answer may have come and found its caller gone. A refusal is as good an
-    /// answer as any, so this takes no rights.
+    /// is one that is silent for a while, or that callers gave up on: its answer may have come and found
+    /// its caller gone. A refusal is as good an answer as any, so this takes no rights.
     pub(super) fn look(&self, now: Instant, heartbeat: Duration, patience: Duration) -> bool {
         let liveness = self.wire.liveness();
         let mut watch = self.watch.lock();
         let silent_for = watch.look(liveness, now);
         let is_idle = silent_for.is_none() && watch.idle_for(now) >= heartbeat;
         drop(watch);
-        if is_idle || silent_for.is_some() && !self.is_suspected() {
+        let is_silent = silent_for
+            .is_some_and(|silent| silent >= SILENCE_OF_A_SUSPICION || liveness.timeouts() > 0);
+        if is_idle || is_silent && !self.is_suspected() {
             let ping = commands::command("PING", 0, 0);
             self.wire.send_no_reply(now + patience, ping.into());
         }

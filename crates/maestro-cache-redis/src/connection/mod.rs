@@ -313,9 +313,9 @@ impl State {
     }
 }
 
-/// A link with so many requests under way is full: packets have company enough, and another link is
-/// driven at the same time.
-const FULL: usize = 16;
+/// A link with this many requests under way is full: its pipelines have company enough, and another
+/// link is driven at the same time.
+const FULL: usize = 64;
 
 /// The first link that is not full, or the one with the fewest requests.
 fn not_full<'a>(links: &mut dyn Iterator<Item = &'a Arc<Link>>) -> Option<&'a Arc<Link>> {

@@ -19,7 +19,7 @@ use crate::error::ConnectionError;
 use crate::request::{Request, Weight};
 
 /// How many callers send their requests by themselves at the same time.
-pub(super) const MOST_DIRECT: usize = 16;
+pub(super) const MOST_DIRECT: usize = 4;
 
 /// How many pipelines are under way at the same time.
 const MOST_SENDERS: usize = 4;

@@ -90,7 +90,10 @@ mod tests {
             now = next;
         }
         writability.checked(now, Some(9));
-        assert!(!writability.refused(now, 8), "over a connection to the old one");
+        assert!(
+            !writability.refused(now, 8),
+            "over a connection to the old one"
+        );
         assert!(!writability.is_refused());
         assert_eq!(writability.next_check(now), None);
         // A server that says it is a master and refuses is not asked without a pause either.

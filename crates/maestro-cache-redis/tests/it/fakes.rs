@@ -15,7 +15,9 @@ pub(crate) enum Act {
     HangUp,
 }
 
-/// What a fake was told, greetings aside.
+const PING: &str = "*1\r\n$4\r\nPING\r\n";
+
+/// What a fake was told, greetings and signs of life aside.
 pub(crate) struct Told(UnboundedReceiver<String>);
 
 impl Told {
@@ -47,6 +49,12 @@ pub(crate) async fn fake(
                         return;
                     } else if text.contains("HELLO") {
                         Act::Say("+OK\r\n")
+                    } else if text == PING {
+                        // Who watches over the link asks whether it is alive. That is no request.
+                        match act(connection, requests.start) {
+                            Act::Say(_) => Act::Say("+PONG\r\n"),
+                            other => other,
+                        }
                     } else {
                         // The test may be over.
                         let _ = told.send(text);
