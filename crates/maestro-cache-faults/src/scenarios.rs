@@ -175,6 +175,33 @@ pub async fn read_only(client: Client, time: Duration) -> Report {
     run.end(SECONDS(3), &server).await
 }
 
+/// The address leads to another master from now on, as that of a Kubernetes Service does after a failover,
+/// and the connections to the old one, a replica now, stay open.
+pub async fn address_moved(client: Client) -> Report {
+    let (old, proxy) = behind_a_proxy();
+    let new = RedisServer::builder().tcp().start();
+    let follow = |follower: &RedisServer, master: &RedisServer| {
+        let port = master.port().unwrap().to_string();
+        tell(follower, &["REPLICAOF", "127.0.0.1", &port]);
+    };
+    follow(&new, &old);
+    while !is_connected(&new) {
+        tokio::time::sleep(MILLIS(5)).await;
+    }
+    let mut run = Run::with(client).start(&proxy.url()).await;
+    run.fault();
+    tell(&new, &["REPLICAOF", "NO", "ONE"]);
+    follow(&old, &new);
+    block_in_place(|| proxy.set_target(new.port().unwrap()));
+    run.healed();
+    run.end(SECONDS(5), &new).await
+}
+
+fn is_connected(replica: &RedisServer) -> bool {
+    let info = block_in_place(|| replica.ask(&["INFO", "replication"]));
+    info.text().contains("master_link_status:up")
+}
+
 /// The server has no memory left, and evicts nothing.
 pub async fn out_of_memory(client: Client, time: Duration) -> Report {
     let server = RedisServer::builder().tcp().start();

@@ -113,6 +113,14 @@ async fn main() {
     }
     for client in Client::ALL {
         row(
+            "address moved to another master",
+            client,
+            scenarios::address_moved(client),
+        )
+        .await;
+    }
+    for client in Client::ALL {
+        row(
             "out of memory for 2 s",
             client,
             scenarios::out_of_memory(client, SECONDS(2)),

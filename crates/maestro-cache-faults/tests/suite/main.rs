@@ -180,6 +180,13 @@ async fn a_replica_for_two_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_moves_to_another_master() {
+    let report = scenarios::address_moved(Client::Maestro).await;
+    judge(&report, SECONDS(2));
+    only_kinds(&report, &["NotWritable", "Loading"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn out_of_memory_for_two_seconds() {
     let report = scenarios::out_of_memory(Client::Maestro, SECONDS(2)).await;
     judge_all(&report, SECONDS(2));
