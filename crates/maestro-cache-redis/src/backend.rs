@@ -17,8 +17,6 @@ use maestro_cache_core::{
 
 use crate::RedisCacheBuilder;
 use crate::call::{Deadline, Intent};
-#[cfg(feature = "cluster")]
-use crate::cluster::{Cluster, Errand};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
 use crate::found::live;
@@ -27,9 +25,9 @@ use crate::found::removed;
 use crate::in_flight::InFlight;
 use crate::keys::Keys;
 use crate::mark;
-use crate::reply::Reply;
+use crate::ops::KeyTarget;
 use crate::request::Request;
-use crate::scripts::{self, Increment, ScriptCall};
+use crate::scripts;
 use crate::settings::Settings;
 
 /// A cache on Redis: on one server, on a cluster, or on the master that sentinels name.
@@ -159,11 +157,37 @@ impl RedisCache {
         commands::fit(lengths)
     }
 
+    /// Does something about a key, within one deadline, unless it or a value is too long to be sent.
+    fn on_key<'a, T, F>(
+        &'a self,
+        context: CallContext,
+        key: &str,
+        value_length: usize,
+        act: impl FnOnce(KeyTarget<'a>) -> F + Send + 'a,
+    ) -> CacheFuture<'a, T>
+    where
+        T: 'a,
+        F: Future<Output = Result<T>> + Send + 'a,
+    {
+        if let Err(error) = self.check([key.len(), value_length]) {
+            return error.into();
+        }
+        let (slot, key) = (self.slot(key), key.into());
+        self.within(context, move |deployment, deadline| {
+            act(KeyTarget {
+                deployment,
+                slot,
+                deadline,
+                key,
+            })
+        })
+    }
+
     fn slot(&self, key: &str) -> Slot {
         self.inner.deployment.slot(key.as_bytes())
     }
 
-    /// Does what takes several requests, within one deadline.
+    /// Does what may take several requests, within one deadline.
     fn within<'a, T, F>(
         &'a self,
         context: CallContext,
@@ -179,51 +203,6 @@ impl RedisCache {
             act(&self.inner.deployment, deadline).await
         })
     }
-
-    /// Sends each command to the node of its slot and makes the result of all replies.
-    #[cfg(feature = "cluster")]
-    fn ask_each<'a, T: 'a>(
-        &'a self,
-        cluster: &'a Arc<Cluster>,
-        context: CallContext,
-        intent: Intent,
-        commands: Vec<(Slot, impl Errand + 'a)>,
-        finish: fn(Vec<Reply>) -> Result<T>,
-    ) -> CacheFuture<'a, T> {
-        self.within(context, move |_, deadline| async move {
-            finish(cluster.batch(deadline, intent, commands).await?)
-        })
-    }
-
-    /// Sends the request and makes the result of its reply.
-    fn ask<'a, T: 'a>(
-        &'a self,
-        context: CallContext,
-        slot: Slot,
-        intent: Intent,
-        request: impl Into<Request>,
-        finish: fn(Reply) -> Result<T>,
-    ) -> CacheFuture<'a, T> {
-        let request = request.into();
-        self.within(context, move |deployment, deadline| async move {
-            finish(deployment.call(slot, deadline, intent, &request).await?)
-        })
-    }
-
-    /// Runs a script over a key and makes the result of its reply.
-    fn run<'a, T: 'a>(
-        &'a self,
-        context: CallContext,
-        key: &str,
-        intent: Intent,
-        script: ScriptCall,
-        finish: fn(Reply) -> Result<T>,
-    ) -> CacheFuture<'a, T> {
-        let slot = self.slot(key);
-        self.within(context, move |deployment, deadline| async move {
-            finish(deployment.run(slot, deadline, intent, &script).await?)
-        })
-    }
 }
 
 impl CacheBackend for RedisCache {
@@ -232,13 +211,7 @@ impl CacheBackend for RedisCache {
     }
 
     fn get<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
-        if let Err(error) = self.check([key.len()]) {
-            return error.into();
-        }
-        let (slot, key) = (self.slot(key), Arc::<str>::from(key));
-        self.within(context, move |deployment, deadline| async move {
-            deployment.get(slot, deadline, &key).await
-        })
+        self.on_key(context, key, 0, KeyTarget::get)
     }
 
     fn get_many<'a>(
@@ -268,22 +241,9 @@ impl CacheBackend for RedisCache {
         expiry: Expiry,
         when: SetWhen,
     ) -> CacheFuture<'a, bool> {
-        if let Err(error) = self.check([key.len(), mark::plain_length(&value)]) {
-            return error.into();
-        }
-        let slot = self.slot(key);
-        match when {
-            SetWhen::Always => {
-                let set = commands::set(key, &value, expiry, when);
-                self.ask(context, slot, Intent::Write, set, Reply::was_set)
-            }
-            SetWhen::Absent => {
-                let key = Box::<str>::from(key);
-                self.within(context, move |deployment, deadline| async move {
-                    deployment.add(slot, deadline, &key, &value, expiry).await
-                })
-            }
-        }
+        self.on_key(context, key, mark::plain_length(&value), move |target| {
+            target.set(value, expiry, when)
+        })
     }
 
     fn set_many<'a>(
@@ -305,21 +265,22 @@ impl CacheBackend for RedisCache {
         if let Deployment::Cluster(cluster) = &self.inner.deployment {
             // The last word on each key alone: commands of slots that move may overtake each other.
             let last: BTreeMap<_, _> = entries.iter().map(|(key, value)| (*key, value)).collect();
-            let sets = last
-                .into_iter()
-                .map(|(key, value)| {
-                    let set = commands::set(key, value, expiry, SetWhen::Always);
-                    (self.slot(key), Request::from(set))
-                })
-                .collect();
-            return self.ask_each(cluster, context, Intent::Write, sets, |replies| {
-                replies
-                    .into_iter()
-                    .try_for_each(|reply| reply.was_set().map(drop))
+            let sets = last.into_iter().map(|(key, value)| {
+                let set = commands::set(key, value, expiry, SetWhen::Always);
+                (self.slot(key), Request::from(set))
+            });
+            let sets: Vec<_> = sets.collect();
+            return self.within(context, move |_, deadline| async move {
+                let replies = cluster.batch(deadline, Intent::Write, sets).await?;
+                let mut replies = replies.into_iter();
+                replies.try_for_each(|reply| reply.was_set().map(drop))
             });
         }
-        let sets = commands::set_many(entries, expiry);
-        self.ask(context, Slot::ANY, Intent::Write, sets, Reply::transaction)
+        let sets = Request::from(commands::set_many(entries, expiry));
+        self.within(context, move |deployment, deadline| async move {
+            let reply = deployment.call(Slot::ANY, deadline, Intent::Write, &sets);
+            reply.await?.transaction()
+        })
     }
 
     fn delete<'a>(&'a self, context: CallContext, keys: &[&str]) -> CacheFuture<'a, u64> {
@@ -338,8 +299,9 @@ impl CacheBackend for RedisCache {
                 let delete = Request::from(commands::delete(&[key]));
                 (self.slot(key), delete)
             });
-            let removals = removals.collect();
-            return self.ask_each(cluster, context, Intent::Write, removals, |replies| {
+            let removals: Vec<_> = removals.collect();
+            return self.within(context, move |_, deadline| async move {
+                let replies = cluster.batch(deadline, Intent::Write, removals).await?;
                 replies.into_iter().map(|reply| removed(reply, 1)).sum()
             });
         }
@@ -350,28 +312,13 @@ impl CacheBackend for RedisCache {
     }
 
     fn exists<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, bool> {
-        match self.check([key.len()]) {
-            Ok(()) => {
-                let (slot, key) = (self.slot(key), Box::<str>::from(key));
-                self.within(context, move |deployment, deadline| async move {
-                    let probe = deployment.probe(slot, deadline, &key).await?;
-                    Ok(probe.is_live())
-                })
-            }
-            Err(error) => error.into(),
-        }
+        self.on_key(context, key, 0, |target| async move {
+            Ok(target.probe().await?.is_live())
+        })
     }
 
     fn take<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
-        match self.check([key.len()]) {
-            Ok(()) => {
-                let (slot, key) = (self.slot(key), Box::<str>::from(key));
-                self.within(context, move |deployment, deadline| async move {
-                    deployment.take(slot, deadline, &key).await
-                })
-            }
-            Err(error) => error.into(),
-        }
+        self.on_key(context, key, 0, KeyTarget::take)
     }
 
     fn compare_and_set<'a>(
@@ -382,13 +329,11 @@ impl CacheBackend for RedisCache {
         new: Bytes,
         expiry: Expiry,
     ) -> CacheFuture<'a, bool> {
-        match self.check([key.len(), expected.len(), mark::plain_length(&new)]) {
-            Ok(()) => {
-                let script = scripts::compare_and_set(key, expected, &new, expiry);
-                self.run(context, key, Intent::Write, script, Reply::yes)
-            }
-            Err(error) => error.into(),
-        }
+        let longest = expected.len().max(mark::plain_length(&new));
+        let expected = Bytes::copy_from_slice(expected);
+        self.on_key(context, key, longest, move |target| {
+            target.compare_and_set(expected, new, expiry)
+        })
     }
 
     fn increment<'a>(
@@ -398,36 +343,15 @@ impl CacheBackend for RedisCache {
         by: i64,
         expiry_if_created: Expiry,
     ) -> CacheFuture<'a, i64> {
-        if let Err(error) = self.check([key.len()]) {
-            return error.into();
-        }
-        let (slot, key) = (self.slot(key), Box::<str>::from(key));
-        match commands::millis(expiry_if_created) {
-            millis @ Some(_) => {
-                let increment = Arc::new(Increment { key, by, millis });
-                self.within(context, move |deployment, deadline| async move {
-                    deployment
-                        .increment_or_create(slot, deadline, increment)
-                        .await
-                })
-            }
-            None => self.within(context, move |deployment, deadline| async move {
-                deployment.increment(slot, deadline, &key, by).await
-            }),
-        }
+        self.on_key(context, key, 0, move |target| {
+            target.increment(by, expiry_if_created)
+        })
     }
 
     fn ttl<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, TimeToLive> {
-        match self.check([key.len()]) {
-            Ok(()) => {
-                let (slot, key) = (self.slot(key), Box::<str>::from(key));
-                self.within(context, move |deployment, deadline| async move {
-                    let probe = deployment.probe(slot, deadline, &key).await?;
-                    Ok(probe.time_to_live())
-                })
-            }
-            Err(error) => error.into(),
-        }
+        self.on_key(context, key, 0, |target| async move {
+            Ok(target.probe().await?.time_to_live())
+        })
     }
 
     fn set_expiry<'a>(
@@ -436,15 +360,7 @@ impl CacheBackend for RedisCache {
         key: &str,
         expiry: Expiry,
     ) -> CacheFuture<'a, bool> {
-        match self.check([key.len()]) {
-            Ok(()) => {
-                let (slot, key) = (self.slot(key), Box::<str>::from(key));
-                self.within(context, move |deployment, deadline| async move {
-                    deployment.set_expiry(slot, deadline, &key, expiry).await
-                })
-            }
-            Err(error) => error.into(),
-        }
+        self.on_key(context, key, 0, move |target| target.set_expiry(expiry))
     }
 
     fn clear<'a>(&'a self, context: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
@@ -471,13 +387,7 @@ impl CacheBackend for RedisCache {
         key: &str,
         look_for: LookFor,
     ) -> CacheFuture<'a, Lookup> {
-        if let Err(error) = self.check([key.len()]) {
-            return error.into();
-        }
-        let (slot, key) = (self.slot(key), Arc::<str>::from(key));
-        self.within(context, move |deployment, deadline| async move {
-            deployment.look_up(slot, deadline, &key, look_for).await
-        })
+        self.on_key(context, key, 0, move |target| target.look_up(look_for))
     }
 
     fn look_up_many<'a>(
@@ -492,20 +402,14 @@ impl CacheBackend for RedisCache {
         if keys.is_empty() {
             return CacheFuture::ready(Ok(Vec::new()));
         }
-        match look_for {
-            LookFor::Fresh => {
-                let keys = Keys::new(keys);
-                self.within(context, move |deployment, deadline| async move {
-                    Ok(deployment.find_live(deadline, &keys.all()).await)
-                })
-            }
-            LookFor::FreshOrStale => {
-                let keys: Vec<Box<str>> = keys.iter().map(|key| (*key).into()).collect();
-                self.within(context, move |deployment, deadline| async move {
-                    Ok(deployment.look_up_each(deadline, &keys).await)
-                })
-            }
-        }
+        let keys = Keys::new(keys);
+        self.within(context, move |deployment, deadline| async move {
+            let keys = keys.all();
+            Ok(match look_for {
+                LookFor::Fresh => deployment.find_live(deadline, &keys).await,
+                LookFor::FreshOrStale => deployment.look_up_each(deadline, &keys).await,
+            })
+        })
     }
 
     fn claim<'a>(
@@ -515,17 +419,10 @@ impl CacheBackend for RedisCache {
         token: LoadToken,
         over: ClaimOver,
     ) -> CacheFuture<'a, Claim> {
-        match self.check([key.len(), scripts::unreadable(&over).len()]) {
-            Ok(()) => {
-                let slot = self.slot(key);
-                let key = key.into();
-                let request = ClaimRequest { key, token, over };
-                self.within(context, move |deployment, deadline| async move {
-                    deployment.claim(slot, deadline, request).await
-                })
-            }
-            Err(error) => error.into(),
-        }
+        let length = scripts::unreadable(&over).len();
+        self.on_key(context, key, length, move |target| {
+            target.claim(token, over)
+        })
     }
 
     fn claim_many(
@@ -547,13 +444,7 @@ impl CacheBackend for RedisCache {
         key: &str,
         token: LoadToken,
     ) -> CacheFuture<'a, bool> {
-        match self.check([key.len()]) {
-            Ok(()) => {
-                let script = scripts::renew(key, token);
-                self.run(context, key, Intent::Write, script, Reply::yes)
-            }
-            Err(error) => error.into(),
-        }
+        self.on_key(context, key, 0, move |target| target.renew(token))
     }
 
     fn publish<'a>(
@@ -565,22 +456,10 @@ impl CacheBackend for RedisCache {
         keeping: Keeping,
     ) -> CacheFuture<'a, bool> {
         // With its mark it must not be too long either.
-        match self.check([key.len(), value.len().saturating_add(mark::LENGTH)]) {
-            Ok(()) => {
-                let slot = self.slot(key);
-                let script = scripts::publish(&[Publication {
-                    key: key.into(),
-                    token,
-                    value,
-                    keeping,
-                }]);
-                self.within(context, move |deployment, deadline| async move {
-                    let reply = deployment.run(slot, deadline, Intent::Write, &script);
-                    reply.await?.yes()
-                })
-            }
-            Err(error) => error.into(),
-        }
+        let length = value.len().saturating_add(mark::LENGTH);
+        self.on_key(context, key, length, move |target| {
+            target.publish(token, value, keeping)
+        })
     }
 
     fn publish_many(
@@ -603,13 +482,9 @@ impl CacheBackend for RedisCache {
         token: LoadToken,
         back_off_millis: Option<NonZeroU64>,
     ) -> CacheFuture<'a, bool> {
-        match self.check([key.len()]) {
-            Ok(()) => {
-                let script = scripts::release(key, token, back_off_millis);
-                self.run(context, key, Intent::Write, script, Reply::yes)
-            }
-            Err(error) => error.into(),
-        }
+        self.on_key(context, key, 0, move |target| {
+            target.release(token, back_off_millis)
+        })
     }
 
     fn ping(&self, context: CallContext) -> CacheFuture<'_, ()> {

@@ -1,5 +1,6 @@
 //! One call: a connection, a request, its answer, and one deadline around all of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,15 +59,18 @@ impl Server {
         intent: Intent,
         request: &Request,
     ) -> Result<Reply> {
+        let mut request = Cow::Borrowed(request);
         let mut may_repeat = true;
         let mut may_follow = self.follows_the_master();
         let mut spent = 0;
         loop {
             let link = self.link_within(deadline, spent, request.weight()).await?;
-            match link.exchange(deadline, intent, request).await {
+            match link.exchange(deadline, intent, &request).await {
                 Err(error) if may_repeat && did_nothing_on_a_broken_link(&error) => {
                     may_repeat = false;
                     spent = self.attempts();
+                    // The link may have looked dead for the sake of a large value.
+                    request = Cow::Owned(request.alone());
                 }
                 Ok(reply) if may_follow && reply.is_of_a_replica() => {
                     may_follow = false;

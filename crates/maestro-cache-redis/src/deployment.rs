@@ -14,6 +14,7 @@ use crate::connection::{Server, Target};
 use crate::found::removed;
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::scripts::ScriptCall;
 use crate::settings::{Servers, Settings};
 
 /// The servers behind a cache.
@@ -88,6 +89,24 @@ impl Deployment {
             // In a box, or the future of a call to one server would be as large.
             Self::Cluster(cluster) => Box::pin(cluster.call(slot, deadline, intent, request)).await,
         }
+    }
+
+    /// Sends a call of a script, and sends it in full if the server has to be told the script.
+    pub(crate) async fn run(
+        &self,
+        slot: Slot,
+        deadline: Deadline,
+        intent: Intent,
+        script: &ScriptCall,
+    ) -> Result<Reply> {
+        let by_digest = script.request(false);
+        let reply = self.call(slot, deadline, intent, &by_digest).await?;
+        if !reply.is_unknown_script() {
+            return Ok(reply);
+        }
+        // A refusal like this did nothing, so asking again is no second time.
+        let in_full = script.request(true);
+        self.call(slot, deadline, intent, &in_full).await
     }
 
     /// Removes every selected key and counts those that were live.

@@ -13,28 +13,6 @@ use std::sync::Arc;
 use maestro_cache_core::{Error, ErrorKind};
 use redis::{RedisError, ServerError};
 
-/// A line of the table: the first one with this code and these words in the text holds.
-struct Line {
-    code: &'static str,
-    words: &'static str,
-    kind: ErrorKind,
-    message: &'static str,
-}
-
-const fn line(
-    code: &'static str,
-    words: &'static str,
-    kind: ErrorKind,
-    message: &'static str,
-) -> Line {
-    Line {
-        code,
-        words,
-        kind,
-        message,
-    }
-}
-
 const WRONG_LOGIN: &str =
     "the server refused the user or the password; check the user info of the URL";
 const NOT_PERMITTED: &str =
@@ -43,165 +21,69 @@ const CLUSTER: &str = "the server is a node of a cluster, and the URL speaks to 
      `redis-cluster://` with the same host";
 const RUNNING_SCRIPT: &str = "the server is busy with a script or a function; try again later";
 
-const TABLE: &[Line] = &[
-    line(
-        "NOAUTH",
-        "",
-        ErrorKind::Authentication,
-        "the server asks for a password; put it into the URL, as in `redis://:password@host`",
-    ),
-    line("WRONGPASS", "", ErrorKind::Authentication, WRONG_LOGIN),
-    line(
-        "ERR",
-        "invalid password",
-        ErrorKind::Authentication,
-        WRONG_LOGIN,
-    ),
-    line(
-        "ERR",
-        "without any password configured",
-        ErrorKind::Authentication,
-        "the server has no password, and the URL has one; remove it",
-    ),
-    line(
-        "NOPROTO",
-        "",
-        ErrorKind::Backend,
-        "the server does not speak RESP3; the cache needs Redis 6.2 or newer",
-    ),
-    line("NOPERM", "", ErrorKind::PermissionDenied, NOT_PERMITTED),
-    line(
-        "ERR",
-        "The user executing the script",
-        ErrorKind::PermissionDenied,
-        NOT_PERMITTED,
-    ),
-    line(
-        "DENIED",
-        "",
-        ErrorKind::PermissionDenied,
-        "the server is in protected mode and takes connections from its own machine only; give it \
-         a password or a bind address",
-    ),
-    line(
-        "READONLY",
-        "",
-        ErrorKind::NotWritable,
-        "the server is a replica and takes no writes; connect to its master",
-    ),
-    line(
-        "MISCONF",
-        "",
-        ErrorKind::NotWritable,
-        "the server takes no writes since it cannot save its data to disk; see its log",
-    ),
-    line(
-        "NOREPLICAS",
-        "",
-        ErrorKind::NotWritable,
-        "the server takes no writes while too few replicas follow it",
-    ),
-    line(
-        "LOADING",
-        "",
-        ErrorKind::Loading,
-        "the server is still reading its data set from disk; try again later",
-    ),
-    line(
-        "OOM",
-        "",
-        ErrorKind::OutOfMemory,
+/// What each refusal means: the server's code, words that tell apart what shares a code, the kind, and a
+/// sentence with the remedy. The first line that fits holds.
+#[rustfmt::skip]
+const TABLE: &[(&str, &str, ErrorKind, &str)] = &[
+    ("NOAUTH", "", ErrorKind::Authentication,
+        "the server asks for a password; put it into the URL, as in `redis://:password@host`"),
+    ("WRONGPASS", "", ErrorKind::Authentication, WRONG_LOGIN),
+    ("ERR", "invalid password", ErrorKind::Authentication, WRONG_LOGIN),
+    ("ERR", "without any password configured", ErrorKind::Authentication,
+        "the server has no password, and the URL has one; remove it"),
+    ("NOPROTO", "", ErrorKind::Backend,
+        "the server does not speak RESP3; the cache needs Redis 6.2 or newer"),
+    ("NOPERM", "", ErrorKind::PermissionDenied, NOT_PERMITTED),
+    ("ERR", "The user executing the script", ErrorKind::PermissionDenied, NOT_PERMITTED),
+    ("DENIED", "", ErrorKind::PermissionDenied,
+        "the server is in protected mode and takes connections from its own machine only; give \
+         it a password or a bind address"),
+    ("READONLY", "", ErrorKind::NotWritable,
+        "the server is a replica and takes no writes; connect to its master"),
+    ("MISCONF", "", ErrorKind::NotWritable,
+        "the server takes no writes since it cannot save its data to disk; see its log"),
+    ("NOREPLICAS", "", ErrorKind::NotWritable,
+        "the server takes no writes while too few replicas follow it"),
+    ("LOADING", "", ErrorKind::Loading,
+        "the server is still reading its data set from disk; try again later"),
+    ("OOM", "", ErrorKind::OutOfMemory,
         "the server is out of memory and evicts nothing; raise `maxmemory` or set a \
-         `maxmemory-policy`",
-    ),
-    line(
-        "WRONGTYPE",
-        "",
-        ErrorKind::WrongType,
-        "the key holds something that is no plain value, such as a list; delete it or use another \
-         key",
-    ),
-    line("MOVED", "", ErrorKind::Moved, CLUSTER),
-    line("ASK", "", ErrorKind::Moved, CLUSTER),
-    line("CROSSSLOT", "", ErrorKind::Moved, CLUSTER),
-    line("CLUSTERDOWN", "", ErrorKind::Moved, CLUSTER),
-    line(
-        "MASTERDOWN",
-        "",
-        ErrorKind::Unavailable,
-        "the server is a replica that lost its master, and serves no old data",
-    ),
-    line(
-        "TRYAGAIN",
-        "",
-        ErrorKind::Unavailable,
-        "the keys are being moved between nodes; try again later",
-    ),
-    line("BUSY", "", ErrorKind::Unavailable, RUNNING_SCRIPT),
-    line(
-        "ERR",
-        "max number of clients",
-        ErrorKind::Unavailable,
+         `maxmemory-policy`"),
+    ("WRONGTYPE", "", ErrorKind::WrongType,
+        "the key holds something that is no plain value, such as a list; delete it or use \
+         another key"),
+    ("MOVED", "", ErrorKind::Moved, CLUSTER),
+    ("ASK", "", ErrorKind::Moved, CLUSTER),
+    ("CROSSSLOT", "", ErrorKind::Moved, CLUSTER),
+    ("CLUSTERDOWN", "", ErrorKind::Moved, CLUSTER),
+    ("MASTERDOWN", "", ErrorKind::Unavailable,
+        "the server is a replica that lost its master, and serves no old data"),
+    ("TRYAGAIN", "", ErrorKind::Unavailable,
+        "the keys are being moved between nodes; try again later"),
+    ("BUSY", "", ErrorKind::Unavailable, RUNNING_SCRIPT),
+    ("ERR", "max number of clients", ErrorKind::Unavailable,
         "the server has as many clients as it may have; raise `maxclients` or use fewer \
-         connections",
-    ),
-    line(
-        "ERR",
-        "value is not an integer or out of range",
-        ErrorKind::NotAnInteger,
-        "the stored value is not a decimal integer of 64 bits; only counters and integers can be \
-         incremented",
-    ),
-    line(
-        "ERR",
-        "increment or decrement would overflow",
-        ErrorKind::Overflow,
-        "the sum is beyond 64 bits; the stored value is left as it was",
-    ),
-    line(
-        "ERR",
-        "string exceeds maximum allowed size",
-        ErrorKind::TooLarge,
-        "the value is larger than the server takes",
-    ),
-    line(
-        "ERR",
-        "DB index is out of range",
-        ErrorKind::Config,
-        "the server has no database of the number in the URL; see its setting `databases`",
-    ),
-    line(
-        "ERR",
-        "invalid DB index",
-        ErrorKind::Config,
-        "the server has no database of the number in the URL; see its setting `databases`",
-    ),
+         connections"),
+    ("ERR", "value is not an integer or out of range", ErrorKind::NotAnInteger,
+        "the stored value is not a decimal integer of 64 bits; only counters and integers can \
+         be incremented"),
+    ("ERR", "increment or decrement would overflow", ErrorKind::Overflow,
+        "the sum is beyond 64 bits; the stored value is left as it was"),
+    ("ERR", "string exceeds maximum allowed size", ErrorKind::TooLarge,
+        "the value is larger than the server takes"),
+    ("ERR", "DB index is out of range", ErrorKind::Config,
+        "the server has no database of the number in the URL; see its setting `databases`"),
+    ("ERR", "invalid DB index", ErrorKind::Config,
+        "the server has no database of the number in the URL; see its setting `databases`"),
     // The client leaves out the code of a refused SELECT.
-    line(
-        "ERR",
-        "no permissions to run",
-        ErrorKind::PermissionDenied,
-        NOT_PERMITTED,
-    ),
-    line(
-        "ERR",
-        "SELECT is not allowed in cluster mode",
-        ErrorKind::Config,
-        "the server is a node of a cluster, which has no other database than 0",
-    ),
-    line(
-        "ERR",
-        "unknown command",
-        ErrorKind::Backend,
-        "the server does not know a command; the cache needs Redis 6.2 or newer, with no command \
-         renamed",
-    ),
-    line(
-        "EXECABORT",
-        "",
-        ErrorKind::Backend,
-        "the server gave up the transaction, and nothing of it took effect",
-    ),
+    ("ERR", "no permissions to run", ErrorKind::PermissionDenied, NOT_PERMITTED),
+    ("ERR", "SELECT is not allowed in cluster mode", ErrorKind::Config,
+        "the server is a node of a cluster, which has no other database than 0"),
+    ("ERR", "unknown command", ErrorKind::Backend,
+        "the server does not know a command; the cache needs Redis 6.2 or newer, with no \
+         command renamed"),
+    ("EXECABORT", "", ErrorKind::Backend,
+        "the server gave up the transaction, and nothing of it took effect"),
 ];
 
 /// A refusal of the server: a code, mostly in capitals, and words.
@@ -265,10 +147,10 @@ const BECAUSE_OF: &str = "discarded because of: ";
 fn look_up(code: &str, words: &str) -> Error {
     let (kind, message) = TABLE
         .iter()
-        .find(|line| line.code == code && words.contains(line.words))
+        .find(|(known, some_words, ..)| *known == code && words.contains(some_words))
         .map_or(
             (ErrorKind::Backend, "the server refused the command"),
-            |line| (line.kind, line.message),
+            |(_, _, kind, message)| (*kind, *message),
         );
     Error::new(kind, message).with_source(Code::new(code))
 }
@@ -418,7 +300,7 @@ fn no_host_of_a_certificate() -> Error {
 fn is_about_trust(error: &io::Error) -> bool {
     error
         .get_ref()
-        .is_some_and(|inner| inner.is::<rustls::Error>())
+        .is_some_and(<dyn StdError + Send + Sync>::is::<rustls::Error>)
 }
 
 #[cfg(not(feature = "tls"))]
@@ -471,140 +353,5 @@ impl fmt::Display for Code {
 impl StdError for Code {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As the client reads a line of the server.
-    fn refused(line: &str) -> Error {
-        match redis::parse_redis_value(format!("-{line}\r\n").as_bytes()) {
-            Ok(redis::Value::ServerError(error)) => refusal(&error),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn every_refusal_has_its_kind() {
-        use ErrorKind::*;
-        let cases = [
-            ("NOAUTH Authentication required.", Authentication),
-            (
-                "WRONGPASS invalid username-password pair or user is disabled.",
-                Authentication,
-            ),
-            (
-                "ERR AUTH <password> called without any password configured for the default user.",
-                Authentication,
-            ),
-            (
-                "NOPERM this user has no permissions to run the 'get' command",
-                PermissionDenied,
-            ),
-            ("NOPERM No permissions to access a key", PermissionDenied),
-            (
-                "ERR The user executing the script can't run this command or subcommand",
-                PermissionDenied,
-            ),
-            (
-                "READONLY You can't write against a read only replica.",
-                NotWritable,
-            ),
-            // As Redis 6.2 tells of what went wrong in a script.
-            (
-                "@user_script: 1: The user executing the script can't run this command or subcommand",
-                PermissionDenied,
-            ),
-            (
-                "@user_script: 7: -READONLY You can't write against a read only replica.",
-                NotWritable,
-            ),
-            (
-                "ERR Error running script (call to f_b99f0ec4958051b083342b29ff753194a946a743): \
-                 @user_script:1: @user_script: 1: -OOM command not allowed when used memory > 'maxmemory'.",
-                OutOfMemory,
-            ),
-            (
-                "ERR Error running script (call to f_d1ad8397c172dc0a63e271f0c4c4250ca8d5d1fb): \
-                 @user_script:1: WRONGTYPE Operation against a key holding the wrong kind of value",
-                WrongType,
-            ),
-            ("ERR Error running script (call to nobody knows", Backend),
-            ("@user_script: nobody knows", Backend),
-            (
-                "MISCONF Redis is configured to save RDB snapshots",
-                NotWritable,
-            ),
-            ("NOREPLICAS Not enough good replicas to write.", NotWritable),
-            ("LOADING Redis is loading the dataset in memory", Loading),
-            (
-                "OOM command not allowed when used memory > 'maxmemory'.",
-                OutOfMemory,
-            ),
-            (
-                "WRONGTYPE Operation against a key holding the wrong kind of value",
-                WrongType,
-            ),
-            ("MOVED 3999 127.0.0.1:6381", Moved),
-            ("ASK 3999 127.0.0.1:6381", Moved),
-            (
-                "CROSSSLOT Keys in request don't hash to the same slot",
-                Moved,
-            ),
-            ("CLUSTERDOWN Hash slot not served", Moved),
-            ("MASTERDOWN Link with MASTER is down", Unavailable),
-            (
-                "TRYAGAIN Multiple keys request during rehashing of slot",
-                Unavailable,
-            ),
-            ("BUSY Redis is busy running a script.", Unavailable),
-            ("ERR max number of clients reached", Unavailable),
-            ("ERR value is not an integer or out of range", NotAnInteger),
-            (
-                "ERR value is not an integer or out of range script: f00, on @user_script:1.",
-                NotAnInteger,
-            ),
-            ("ERR increment or decrement would overflow", Overflow),
-            ("ERR DB index is out of range", Config),
-            ("ERR SELECT is not allowed in cluster mode", Config),
-            (
-                "EXECABORT Transaction discarded because of previous errors.",
-                Backend,
-            ),
-            (
-                "EXECABORT Transaction discarded because of: OOM command not allowed",
-                OutOfMemory,
-            ),
-            (
-                "ERR unknown command 'X', with args beginning with: 'canary'",
-                Backend,
-            ),
-            ("WHATEVER is new", Backend),
-            ("ERR", Backend),
-        ];
-        for (line, kind) in cases {
-            assert_eq!(refused(line).kind(), kind, "{line}");
-        }
-    }
-
-    #[test]
-    fn nothing_of_the_servers_words_is_passed_on() {
-        for line in [
-            "ERR unknown command 'X', with args beginning with: 'canary'",
-            "NOPERM User canary has no permissions to run the 'get' command",
-            "canary is not even a code",
-            "ERR canary",
-        ] {
-            let error = refused(line);
-            let shown = format!("{error} {error:?} {}", error.source().unwrap());
-            assert!(!shown.contains("canary"), "{shown}");
-        }
-    }
-
-    #[test]
-    fn the_source_names_the_code() {
-        let source = refused("OOM command not allowed")
-            .source()
-            .unwrap()
-            .to_string();
-        assert_eq!(source, "the error code of the server is OOM");
-    }
-}
+#[path = "../tests/unit/error.rs"]
+mod tests;

@@ -9,13 +9,11 @@ mod backend;
 mod builder;
 mod call;
 mod chance;
-mod clear;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod commands;
 mod connection;
 mod deployment;
-mod each;
 mod error;
 mod found;
 mod in_flight;
@@ -23,11 +21,10 @@ mod keys;
 mod large;
 mod limit;
 mod mark;
-mod ping;
+mod ops;
 mod reply;
 mod request;
 mod scripts;
-mod see;
 mod settings;
 #[cfg(feature = "tls")]
 mod tls;

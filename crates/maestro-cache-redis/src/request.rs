@@ -42,8 +42,18 @@ pub(crate) enum Weight {
     Heavy,
 }
 
-/// A command of this many bytes is heavy.
-pub(crate) const HEAVY_BYTES: usize = 16 << 10;
+/// A request of this many bytes is heavy.
+const HEAVY_BYTES: usize = 16 << 10;
+
+impl Weight {
+    pub(crate) fn of_bytes(bytes: usize) -> Self {
+        if bytes < HEAVY_BYTES {
+            Self::Light
+        } else {
+            Self::Heavy
+        }
+    }
+}
 
 impl Request {
     pub(crate) fn one(command: Cmd, weight: Weight) -> Self {
@@ -54,6 +64,17 @@ impl Request {
     pub(crate) fn several(commands: Pipeline, weight: Weight) -> Self {
         let commands = Commands::Several(commands);
         Self::Message(Arc::new(Message { commands, weight }))
+    }
+
+    /// The same as what takes its time, and goes alone.
+    pub(crate) fn alone(&self) -> Self {
+        match self {
+            Self::Coalescible(coalescible) => Self::one(coalescible.command(), Weight::Heavy),
+            Self::Message(message) => match &message.commands {
+                Commands::One(command) => Self::one(command.clone(), Weight::Heavy),
+                Commands::Several(commands) => Self::several(commands.clone(), Weight::Heavy),
+            },
+        }
     }
 
     pub(crate) fn weight(&self) -> Weight {
@@ -112,11 +133,7 @@ impl From<Coalescible> for Request {
 
 impl From<Cmd> for Request {
     fn from(command: Cmd) -> Self {
-        let weight = if bytes(&command) < HEAVY_BYTES {
-            Weight::Light
-        } else {
-            Weight::Heavy
-        };
+        let weight = Weight::of_bytes(bytes(&command));
         Self::one(command, weight)
     }
 }

@@ -8,9 +8,9 @@ use maestro_cache_core::{Outcome, Pattern, Result};
 use super::slots::{Owners, slot};
 use super::{Cluster, Node};
 use crate::call::{Deadline, Intent};
-use crate::clear::Scan;
 use crate::commands;
 use crate::found::removed;
+use crate::ops::clear::Scan;
 use crate::request::{Request, Weight};
 
 /// A key that is moved while its node is scanned may be missed: it was not yet there on the one and
@@ -116,16 +116,5 @@ fn says_that_a_slot_moves(line: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::says_that_a_slot_moves;
-
-    #[test]
-    fn slots_on_their_way_stand_in_brackets() {
-        let begin = "07c3 127.0.0.1:30004@31004 myself,master - 0 1426238317239 4 connected 0-5460";
-        assert!(!says_that_a_slot_moves(begin));
-        assert!(says_that_a_slot_moves(&format!("{begin} [93-<-292f]")));
-        assert!(says_that_a_slot_moves(&format!("{begin} [77->-e7d1]")));
-        let other = begin.replace("myself,", "");
-        assert!(!says_that_a_slot_moves(&format!("{other} [77->-e7d1]")));
-    }
-}
+#[path = "../../tests/unit/cluster/clear.rs"]
+mod tests;

@@ -139,6 +139,16 @@ impl Link {
         self.wire.liveness().suspect();
     }
 
+    /// Tells those who wait for an answer that the connection broke, and ends it, unless some of them asked
+    /// for what takes its time: those are left to wait for it. True if it has ended.
+    pub(super) fn end_unless_heavy(&self) -> bool {
+        let ends = !self.wire.abandon_light();
+        if ends {
+            self.end();
+        }
+        ends
+    }
+
     /// Ends it now. Whoever waits for an answer is told that the connection broke.
     pub(super) fn end(&self) {
         self.wire.end();
@@ -179,7 +189,7 @@ impl LinkHandle {
         if let Err(unanswered) = &answer {
             match unanswered.reason {
                 Reason::Late => self.timed_out(),
-                Reason::Lost(_) => self.give_up(),
+                Reason::Lost(_) => self.link.wake.notify_one(),
             }
         }
         answer
@@ -193,12 +203,6 @@ impl LinkHandle {
         if self.link.wire.liveness().timed_out() >= TIMEOUTS_OF_A_SUSPICION {
             self.link.wake.notify_one();
         }
-    }
-
-    /// Ends the connection for everybody.
-    fn give_up(&self) {
-        self.link.end();
-        self.link.wake.notify_one();
     }
 
     /// Has the connection replaced: what answers is not the master. Calls under way may finish.

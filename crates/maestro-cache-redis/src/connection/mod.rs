@@ -17,8 +17,6 @@ mod supervisor;
 #[cfg(feature = "tls")]
 mod tls;
 mod wire;
-#[cfg(test)]
-mod wire_tests;
 mod writability;
 
 use std::sync::Arc;
@@ -294,9 +292,10 @@ impl Supervision {
 
 impl State {
     /// All links, to be dropped outside of the lock: the last one to hold a link ends it.
-    fn take_links(&mut self) -> (Vec<Arc<Link>>, Vec<(Arc<Link>, Instant)>) {
-        let links = self.places.iter_mut().filter_map(Option::take).collect();
-        (links, std::mem::take(&mut self.retired))
+    fn take_links(&mut self) -> Vec<Arc<Link>> {
+        let placed = self.places.iter_mut().filter_map(Option::take);
+        let retired = self.retired.drain(..).map(|(link, _)| link);
+        placed.chain(retired).collect()
     }
 
     /// The usable link to send such a request over, of those of later attempts than that one.

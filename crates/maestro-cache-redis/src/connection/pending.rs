@@ -7,7 +7,7 @@ use redis::Value;
 use tokio::time::Instant;
 
 use crate::error::ConnectionError;
-use crate::request::Request;
+use crate::request::{Request, Weight};
 
 /// Why there is no answer.
 #[derive(Clone, Debug)]
@@ -31,6 +31,7 @@ pub(crate) type Answer = Result<Value, Unanswered>;
 /// A request, and its answer.
 pub(super) struct PendingRequest {
     pub(super) deadline: Instant,
+    pub(super) weight: Weight,
     state: Mutex<State>,
 }
 
@@ -46,14 +47,16 @@ impl PendingRequest {
     pub(super) fn queued(deadline: Instant, request: Request) -> Self {
         Self {
             deadline,
+            weight: request.weight(),
             state: Mutex::new(State::Queued(request, None)),
         }
     }
 
     /// A request that its caller sends by itself.
-    pub(super) fn sent(deadline: Instant) -> Self {
+    pub(super) fn sent(deadline: Instant, weight: Weight) -> Self {
         Self {
             deadline,
+            weight,
             state: Mutex::new(State::Sent(None)),
         }
     }

@@ -109,7 +109,7 @@ impl Queue {
             is_alone || state.senders == 0 && state.queued.is_empty() && state.direct < MOST_DIRECT;
         let pending = Arc::new(if is_direct {
             state.direct += 1;
-            PendingRequest::sent(deadline)
+            PendingRequest::sent(deadline, request.weight())
         } else {
             PendingRequest::queued(deadline, request.clone())
         });
@@ -208,6 +208,26 @@ impl Queue {
         for pending in open.into_iter().chain(queued) {
             pending.fail(Reason::Lost(error.clone()));
         }
+    }
+
+    /// Tells those whose requests are light that the connection is of no use, and nobody else: what is heavy
+    /// takes its time, and its answer may be on the way. False if there is no such request.
+    pub(super) fn abandon_light(&self) -> bool {
+        let mut light = Vec::new();
+        let mut state = self.state.lock();
+        state.open.retain(|pending| {
+            let is_heavy = pending.weight == Weight::Heavy && pending.is_open();
+            if !is_heavy {
+                light.push(Arc::clone(pending));
+            }
+            is_heavy
+        });
+        let has_heavy = !state.open.is_empty();
+        drop(state);
+        for pending in light {
+            pending.fail(Reason::Lost(ConnectionError::Ended));
+        }
+        has_heavy
     }
 
     /// Waits until the connection is gone.

@@ -300,7 +300,8 @@ impl State {
     }
 
     /// Ends the links that were replaced and are silent to the last. Those who wait for their answers
-    /// are told, and reads are asked again over another one.
+    /// are told, and reads are asked again over another one. Only what takes its time is waited for: judged
+    /// by its answers, a link on which a large value is under way looks like one that is dead.
     fn end_retired(&mut self, now: Instant) {
         let log = &mut self.log;
         self.retired.retain(|(link, due)| {
@@ -308,7 +309,9 @@ impl State {
                 return true;
             }
             if link.is_suspected() {
-                link.end();
+                if !link.end_unless_heavy() {
+                    return true;
+                }
                 log.dropped(
                     "it was silent while the server took another connection",
                     now,

@@ -61,6 +61,11 @@ impl Wire {
         self.queue.end(&ConnectionError::Ended);
     }
 
+    /// The same for whatever is light. False if nothing else waits for an answer.
+    pub(super) fn abandon_light(&self) -> bool {
+        self.queue.abandon_light()
+    }
+
     /// Sends the request, and does without the answer.
     pub(super) fn send_no_reply(&self, deadline: Instant, request: Request) {
         if self.queue.push_unattended(deadline, request) {
@@ -88,9 +93,13 @@ impl Wire {
                 poll_fn(|context| {
                     if let Poll::Ready(result) = sending.as_mut().poll(context) {
                         call.was_answered = result.is_ok();
-                        return Poll::Ready(result.map_err(|error| Unanswered {
-                            reason: Reason::Lost(error.into()),
-                            was_sent: true,
+                        return Poll::Ready(result.map_err(|error| {
+                            let error = ConnectionError::from(error);
+                            self.queue.end(&error);
+                            Unanswered {
+                                reason: Reason::Lost(error),
+                                was_sent: true,
+                            }
                         }));
                     }
                     pending.poll(context.waker())
@@ -226,3 +235,7 @@ impl Drop for Sender {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/unit/connection/wire.rs"]
+mod tests;

@@ -11,10 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
-use super::pending::{Answer, Reason, Unanswered};
-use super::queue::{MOST_DIRECT, Queue};
-use super::wire::Wire;
+use super::Wire;
 use crate::commands::{command, together};
+use crate::connection::pending::{Answer, Reason, Unanswered};
+use crate::connection::queue::{MOST_DIRECT, Queue};
 use crate::error::ConnectionError;
 use crate::request::{Coalescible, Request, Weight};
 use crate::scripts::Increment;
@@ -349,4 +349,20 @@ async fn what_was_still_queued_when_the_connection_ended_was_not_sent() {
     let answer = asked.await.unwrap_err();
     assert!(matches!(answer.reason, Reason::Lost(_)) && !answer.was_sent);
     assert_eq!(crowd.await.len(), MOST_DIRECT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_answer_is_waited_for_when_the_light_requests_are_abandoned() {
+    let (wire, mut far) = wire(1 << 16).await;
+    let large = ping().alone();
+    let (light, heavy, ()) = tokio::join!(in_time(&wire, ping()), in_time(&wire, large), async {
+        read(&mut far).await;
+        assert!(wire.abandon_light(), "the large answer is under way");
+        settle().await;
+        answer(&mut far, ":1\r\n:2\r\n").await;
+    });
+    let light = light.unwrap_err();
+    assert!(matches!(light.reason, Reason::Lost(_)) && light.was_sent);
+    assert_eq!(integer(heavy), 2);
+    assert!(!wire.abandon_light() && !wire.is_over());
 }

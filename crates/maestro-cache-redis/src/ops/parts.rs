@@ -33,7 +33,7 @@ trait Question: Sync {
     }
 }
 
-impl Question for Box<str> {
+impl Question for &str {
     fn key(&self) -> &str {
         self
     }
@@ -68,14 +68,14 @@ impl Deployment {
     pub(crate) async fn look_up_each(
         &self,
         deadline: Deadline,
-        keys: &[Box<str>],
+        keys: &[&str],
     ) -> Vec<Result<Lookup>> {
         let ask = |part| self.look_up_part(deadline, part);
         let found = |reply| Ok(Found::read(reply)?.into_lookup());
         self.for_each(keys, ask, found).await
     }
 
-    async fn look_up_part(&self, deadline: Deadline, part: &[Box<str>]) -> Result<Vec<Reply>> {
+    async fn look_up_part(&self, deadline: Deadline, part: &[&str]) -> Result<Vec<Reply>> {
         let keys: Vec<&str> = part.iter().map(Question::key).collect();
         let look_up = scripts::look_up(&keys).heavy_if(true);
         let slot = self.slot_of(part);
@@ -239,37 +239,5 @@ pub(crate) fn answers<A>(
 }
 
 #[cfg(test)]
-mod tests {
-    use maestro_cache_core::{Expiry, Keeping, LoadToken};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn publication(number: usize, size: usize) -> Publication {
-        Publication {
-            key: number.to_string().into(),
-            token: LoadToken::new(),
-            value: vec![0; size].into(),
-            keeping: Keeping::plain(Expiry::Never),
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn parts_are_neither_empty_nor_too_large_and_nothing_is_lost(
-            sizes in prop::collection::vec(0..100_000_usize, 0..200),
-            most in 1..70_usize,
-        ) {
-            let all: Vec<_> = (0..).zip(&sizes).map(|(at, size)| publication(at, *size)).collect();
-            let mut keys = Vec::new();
-            for part in parts(&all, most) {
-                prop_assert!((1..=most).contains(&part.len()));
-                let size: usize = part.iter().map(Question::size).sum();
-                prop_assert!(part.len() == 1 || size <= MOST_BYTES_OF_A_PART);
-                keys.extend(part.iter().map(|each| each.key.to_string()));
-            }
-            let expected: Vec<_> = (0..sizes.len()).map(|at| at.to_string()).collect();
-            prop_assert_eq!(keys, expected);
-        }
-    }
-}
+#[path = "../../tests/unit/ops/parts.rs"]
+mod tests;

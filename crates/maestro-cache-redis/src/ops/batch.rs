@@ -1,0 +1,157 @@
+//! Reads and removals of many keys, each of which has an answer of its own.
+
+#[cfg(feature = "cluster")]
+use futures_util::future::join_all;
+use maestro_cache_core::{ErrorKind, LookFor, Lookup, Outcome, Result};
+
+use super::parts::answers;
+use crate::call::{Deadline, Intent};
+#[cfg(feature = "cluster")]
+use crate::cluster::in_order;
+use crate::commands;
+use crate::deployment::{Deployment, Slot};
+use crate::found::{Found, looked_for, plain, removed};
+use crate::mark;
+use crate::reply::Reply;
+use crate::request::{Request, Weight};
+use crate::scripts::{self, MOST_KEYS};
+
+impl Deployment {
+    /// What is live of the keys, of which there is at least one, and who is at the others. What becomes of a
+    /// node of a cluster is nothing to the keys of the others, also if it takes all the time that there is.
+    pub(crate) async fn find_live(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Lookup>> {
+        #[cfg(feature = "cluster")]
+        if let Self::Cluster(cluster) = self {
+            let slots: Vec<Slot> = keys.iter().map(|key| self.slot(key.as_bytes())).collect();
+            let by_node = cluster.by_node(deadline, &slots).await;
+            let asked = by_node.of_nodes.into_iter().map(|(_, places)| async move {
+                let keys: Vec<&str> = places
+                    .iter()
+                    .filter_map(|at| keys.get(*at).copied())
+                    .collect();
+                let found = self.find_live_together(deadline, &keys).await;
+                places.into_iter().zip(found)
+            });
+            let known = join_all(asked).await.into_iter().flatten();
+            let unknown = by_node.of_nobody.into_iter();
+            let found = known.chain(unknown.map(|(at, error)| (at, Err(error))));
+            return in_order(found.collect());
+        }
+        self.find_live_together(deadline, keys).await
+    }
+
+    /// The same for keys that are asked for in one message, and once more for those that have a mark.
+    async fn find_live_together(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Lookup>> {
+        let replies = self.get_many_marked(deadline, keys).await.into_iter();
+        let found = replies.map(|reply| reply.and_then(plain_or_missing));
+        self.see_through(deadline, keys, found.collect()).await
+    }
+
+    /// What each of the keys holds, with a mark if it has one.
+    async fn get_many_marked(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Reply>> {
+        #[cfg(feature = "cluster")]
+        if let Self::Cluster(cluster) = self {
+            let gets = keys
+                .iter()
+                .map(|key| {
+                    let get = Request::from(commands::keyed("GET", key));
+                    (self.slot(key.as_bytes()), get)
+                })
+                .collect();
+            return cluster.read_each(deadline, gets).await;
+        }
+        let get = commands::over_keys("MGET", keys).into();
+        let reply = self.call(Slot::ANY, deadline, Intent::Read, &get).await;
+        each_of(reply, keys.len())
+    }
+
+    /// Leaves what it means in place of what has a mark, of what was read for these keys.
+    async fn see_through(
+        &self,
+        deadline: Deadline,
+        keys: &[&str],
+        mut found: Vec<Result<Lookup>>,
+    ) -> Vec<Result<Lookup>> {
+        let is_marked = |found: &Result<Lookup>| match found {
+            Ok(Lookup::Fresh { value, .. }) => mark::is_on(value.bytes()),
+            _ => false,
+        };
+        let marked: Vec<(usize, &str)> = (0..)
+            .zip(keys)
+            .zip(&found)
+            .filter_map(|((place, key), found)| is_marked(found).then_some((place, *key)))
+            .collect();
+        for marked in marked.chunks(MOST_KEYS) {
+            let keys: Vec<&str> = marked.iter().map(|(_, key)| *key).collect();
+            let replies = Box::pin(self.find_many(deadline, &keys)).await;
+            for ((place, _), reply) in marked.iter().zip(replies) {
+                if let Some(found) = found.get_mut(*place) {
+                    *found = reply.and_then(fresh_or_missing);
+                }
+            }
+        }
+        found
+    }
+
+    /// What is found under each of the keys.
+    async fn find_many(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Reply>> {
+        #[cfg(feature = "cluster")]
+        if let Self::Cluster(cluster) = self {
+            let calls = keys
+                .iter()
+                .map(|key| (self.slot(key.as_bytes()), scripts::look_up(&[key])))
+                .collect();
+            let replies = cluster.read_each(deadline, calls).await.into_iter();
+            let found = replies.map(|reply| reply?.parts().map(|[found]| found));
+            return found.collect();
+        }
+        let look_up = scripts::look_up(keys).heavy_if(true);
+        let reply = self.run(Slot::ANY, deadline, Intent::Read, &look_up).await;
+        each_of(reply, keys.len())
+    }
+
+    /// Removes the keys from one server, and counts those that were live. None is there twice.
+    pub(crate) async fn delete(&self, deadline: Deadline, keys: &[&str]) -> Result<u64> {
+        let mut count = 0;
+        for keys in keys.chunks(MOST_KEYS) {
+            let weight = if keys.len() > 1 {
+                Weight::Heavy
+            } else {
+                Weight::Light
+            };
+            let request = Request::several(commands::delete(keys), weight);
+            let reply = self
+                .call(Slot::ANY, deadline, Intent::Write, &request)
+                .await;
+            match reply.and_then(|reply| removed(reply, keys.len())) {
+                Ok(removed) => count += removed,
+                // A part is gone already, whatever became of the rest.
+                Err(error) if count > 0 => return Err(error.with_outcome(Outcome::Unknown)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// The answers about so many keys, or what went wrong for each of them.
+fn each_of(reply: Result<Reply>, count: usize) -> Vec<Result<Reply>> {
+    answers(count, reply.and_then(|reply| reply.many_of(count)), Ok)
+}
+
+fn plain_or_missing(reply: Reply) -> Result<Lookup> {
+    or_missing(reply.value().map(plain))
+}
+
+fn fresh_or_missing(reply: Reply) -> Result<Lookup> {
+    let found = Found::read(reply).map(Found::into_lookup);
+    or_missing(found.map(|found| looked_for(LookFor::Fresh, found)))
+}
+
+/// What holds another type is missing, as with `MGET`.
+fn or_missing(found: Result<Lookup>) -> Result<Lookup> {
+    match found {
+        Err(error) if error.kind() == ErrorKind::WrongType => Ok(Lookup::Missing { held: None }),
+        found => found,
+    }
+}

@@ -1,0 +1,43 @@
+use maestro_cache_core::ErrorKind;
+
+use super::*;
+
+fn reply(line: &str) -> Reply {
+    Reply::new(
+        redis::parse_redis_value(line.as_bytes()).unwrap(),
+        Outcome::Unknown,
+    )
+}
+
+fn judged(intent: Intent, replies: &[&str], failures: &[Outcome]) -> Option<Outcome> {
+    let mut fate = Fate::default();
+    for line in replies {
+        fate.answered(&reply(line));
+    }
+    for outcome in failures {
+        fate.failed(Error::new(ErrorKind::Timeout, "late").with_outcome(*outcome));
+    }
+    fate.judge(intent).err().map(|error| error.outcome())
+}
+
+#[test]
+fn a_batch_that_was_written_in_part_is_unknown() {
+    use Outcome::{NotApplied, Unknown};
+    const OOM: &str = "-OOM no\r\n";
+    const OK: &str = "+OK\r\n";
+    assert_eq!(judged(Intent::Write, &[OK, OK], &[]), None);
+    assert_eq!(judged(Intent::Write, &[OK, OOM], &[]), Some(Unknown));
+    assert_eq!(judged(Intent::Write, &[OOM, OOM], &[]), Some(NotApplied));
+    assert_eq!(judged(Intent::Write, &[OK], &[NotApplied]), Some(Unknown));
+    assert_eq!(
+        judged(Intent::Write, &[], &[Unknown, NotApplied]),
+        Some(Unknown)
+    );
+    assert_eq!(
+        judged(Intent::Write, &[], &[NotApplied, Unknown]),
+        Some(Unknown)
+    );
+    assert_eq!(judged(Intent::Write, &[], &[NotApplied]), Some(NotApplied));
+    assert_eq!(judged(Intent::Read, &[OK, OOM], &[]), None);
+    assert_eq!(judged(Intent::Read, &[OK], &[NotApplied]), Some(NotApplied));
+}
