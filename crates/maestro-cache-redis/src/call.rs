@@ -59,12 +59,15 @@ impl Server {
         intent: Intent,
         request: &Request,
     ) -> Result<Reply> {
+        // What is sent once more takes the same way, and not that of what is heavy: the link at its end may
+        // be as dead, and not be known to be.
+        let weight = request.weight();
         let mut request = Cow::Borrowed(request);
         let mut may_repeat = true;
         let mut may_follow = self.follows_the_master();
         let mut spent = 0;
         loop {
-            let link = self.link_within(deadline, spent, request.weight()).await?;
+            let link = self.link_within(deadline, spent, weight).await?;
             match link.exchange(deadline, intent, &request).await {
                 Err(error) if may_repeat && did_nothing_on_a_broken_link(&error) => {
                     may_repeat = false;
