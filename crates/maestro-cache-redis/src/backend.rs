@@ -65,11 +65,12 @@ use crate::settings::Settings;
 /// - **Deadline**: a call takes no longer than its [`CallContext::timeout`], connecting and a retry
 ///   included.
 /// - **Retries**: `get`, `get_many`, `exists`, `ttl`, `look_up`, `look_up_many` and `ping` are sent once more if the
-///   connection breaks before the answer. What changes something never is, but for what a server
-///   refused without doing anything: a replica, a node without the key, a script that it did not know.
+///   connection breaks before the answer. What changes something never is, but for what
+///   certainly did nothing: it was not sent, or refused by a replica, by a node without the key, or for a script
+///   that the server did not know.
 /// - **Outcome**: a write that fails says by [`Error::outcome`] whether it may have taken effect. A
-///   refusal of the server never did, and neither did a call that got no connection or was not sent
-///   in time.
+///   refusal of the server never did, and neither did a call that got no connection or still waited to be
+///   sent. What was handed to the client of redis-rs and lost is [`Unknown`](maestro_cache_core::Outcome::Unknown).
 /// - **Cancellation**: a dropped future disturbs no other call, though they share a connection. What
 ///   was sent may still take effect.
 /// - **Secrets**: neither the user, the password nor any value is ever shown, by `Debug`, by an

@@ -64,8 +64,9 @@ impl RedisCacheBuilder {
     /// `connect_timeout` in the URL.
     ///
     /// It is also the measure of patience with a connection that is there: after half of it without
-    /// a byte of an answer that is owed, another connection is made, and takes its place if the old
-    /// one is still silent by then. A server that regularly takes longer to answer needs more.
+    /// an answer that is owed, another connection is made, and takes its place if the old one is still
+    /// silent by then. A server that regularly takes longer to answer needs more; a large value does not:
+    /// it is waited for until the deadline of its call.
     pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.options.connect_timeout = Some(connect_timeout);
         self
