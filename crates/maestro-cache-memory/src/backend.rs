@@ -15,10 +15,10 @@ use maestro_cache_core::{
     SetWhen, TimeToLive, Value,
 };
 
-use crate::InMemoryCacheBuilder;
-use crate::claims;
-use crate::entry::{Deadline, Entry};
-use crate::store::{Change, Store};
+use crate::cell::{Change, Entry};
+use crate::clock::Deadline;
+use crate::leases;
+use crate::store::Store;
 
 /// After this many removals `clear` lets other tasks run.
 const CLEAR_BATCH: usize = 256;
@@ -47,13 +47,15 @@ const CLEAR_BATCH: usize = 256;
 /// # Guarantees
 ///
 /// - **Bound**: by entries, and if asked for by bytes. Expired entries go first, then the least
-///   recently used one. Overwriting evicts nobody, unless by bytes, where the new value is larger.
-///   While calls follow one another the bound holds and the order is exact; while writers run at
-///   once it may be passed by at most one entry for each of them, for a moment.
+///   recently used one. Overwriting evicts nothing, unless by bytes, where the new value is larger.
+///   A cache of up to 1,024 entries is exact for calls that follow one another: the bound holds
+///   after each call, and the least recently used entry goes first. A larger one keeps its
+///   bound within moka's maintenance, and approximates the order: the use of an entry counts again
+///   once an eighth of `max_entries` was inserted since. `exists` and `ttl` may count as use.
 /// - **Time**: to the millisecond, on a monotonic clock. An expired entry is never seen, and its
 ///   memory is released without traffic, usually within a second.
 /// - **Concurrency**: all operations on a key follow one another; a read sees a whole write or none.
-/// - **Drop**: a value is dropped while no lock is held, so its `Drop` may call the cache.
+/// - **Drop**: the `Drop` of a value must not call the cache, as with moka.
 /// - **No runtime**: every call but `clear` answers at once. `clear` looks at every key, then lets
 ///   other tasks run between its removals; it ends at the deadline. Nothing here needs Tokio.
 /// - **Close**: entries are released in the background, usually within a second.
@@ -64,11 +66,6 @@ pub struct InMemoryCache {
 }
 
 impl InMemoryCache {
-    /// Settings for a cache in memory.
-    pub fn builder() -> InMemoryCacheBuilder {
-        InMemoryCacheBuilder::new()
-    }
-
     pub(crate) fn from_store(store: Arc<Store>) -> Self {
         Self {
             store,
@@ -293,7 +290,7 @@ impl CacheBackend for InMemoryCache {
         key: &str,
         look_for: LookFor,
     ) -> CacheFuture<'a, Lookup> {
-        self.read(|store| store.look_up(key, look_for))
+        self.write(|store| store.look_up(key, look_for))
     }
 
     fn claim<'a>(
@@ -308,8 +305,8 @@ impl CacheBackend for InMemoryCache {
 
     fn renew<'a>(&'a self, _: CallContext, key: &str, token: LoadToken) -> CacheFuture<'a, bool> {
         self.write(|store| {
-            store.change(key, |found| {
-                Ok((Change::Keep, claims::holds(&found, token)))
+            store.lease(key, |found| {
+                Ok((Change::Keep, leases::holds(&found, token)))
             })
         })
     }
@@ -333,8 +330,8 @@ impl CacheBackend for InMemoryCache {
         back_off_millis: Option<NonZeroU64>,
     ) -> CacheFuture<'a, bool> {
         self.write(|store| {
-            store.change(key, |found| {
-                Ok(claims::release(&found, token, back_off_millis))
+            store.lease(key, |found| {
+                Ok(leases::release(&found, token, back_off_millis))
             })
         })
     }
@@ -346,7 +343,7 @@ impl CacheBackend for InMemoryCache {
         look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
         self.read(|store| {
-            let found = keys.iter().map(|key| Ok(store.look_up(key, look_for)));
+            let found = keys.iter().map(|key| store.look_up(key, look_for));
             found.collect()
         })
     }
@@ -388,7 +385,7 @@ impl CacheBackend for InMemoryCache {
 }
 
 fn claim(store: &Store, key: &str, token: LoadToken, over: ClaimOver) -> Result<Claim> {
-    store.change(key, |found| Ok(claims::claim(found, token, over)))
+    store.lease(key, |found| Ok(leases::acquire(&found, token, over)))
 }
 
 fn publish(
@@ -399,8 +396,8 @@ fn publish(
     keeping: Keeping,
 ) -> Result<bool> {
     let mut value = Some(Value::remembering(value));
-    store.change(key, |found| {
-        Ok(claims::publish(&found, token, &mut value, keeping))
+    store.lease(key, |found| {
+        Ok(leases::publish(&found, token, &mut value, keeping))
     })
 }
 

@@ -1,11 +1,10 @@
-//! The clock that decides what has expired: monotonic, or moved by hand in tests.
+//! Deadlines, and the clock that decides which of them have passed: monotonic, or moved by hand in tests.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use maestro_cache_core::Expiry;
-
-use crate::sync::{AtomicU64, Ordering};
 
 /// A clock that a test moves: it stands still otherwise, or runs as real time does.
 ///
@@ -74,28 +73,143 @@ fn millis_since(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Where a clock ends that a test moves too far: so early that every deadline still fits into 64 bits, and
-/// none is the one that does not come.
+/// The end of the clock, which a test can move too far: so early that every deadline still fits into 64
+/// bits and none is [`Deadline::NEVER`].
 const LAST_MILLIS: u64 = Expiry::MAX_MILLIS;
 
-/// What the store asks for the time, in milliseconds since some start.
+/// The time of a store, in milliseconds since its start.
 #[derive(Debug)]
 pub(crate) enum Clock {
     /// Never jumps, unlike the time of day.
-    Monotonic(Instant),
+    Monotonic(monotonic::Clock),
     Manual(ManualClock),
 }
 
 impl Clock {
     pub(crate) fn monotonic() -> Self {
-        Self::Monotonic(Instant::now())
+        Self::Monotonic(monotonic::Clock::start())
     }
 
     pub(crate) fn now_millis(&self) -> u64 {
         let now = match self {
-            Self::Monotonic(start) => millis_since(*start),
+            Self::Monotonic(clock) => clock.now_millis(),
             Self::Manual(clock) => clock.now_millis(),
         };
         now.min(LAST_MILLIS)
+    }
+
+    /// Whether the deadline has passed, to the millisecond, and cheaply where it is far off.
+    #[inline]
+    pub(crate) fn has_passed(&self, deadline: Deadline) -> bool {
+        if deadline.is_never() {
+            return false;
+        }
+        match self {
+            Self::Monotonic(clock) if clock.is_far_off(deadline) => false,
+            _ => deadline.has_passed(self.now_millis()),
+        }
+    }
+}
+
+/// The kernel's monotonic clock. It has a coarse reading too, which costs a quarter of the precise one: the
+/// time of the kernel's last tick.
+#[cfg(target_os = "linux")]
+mod monotonic {
+    use rustix::time::{ClockId, Timespec, clock_gettime};
+
+    use super::Deadline;
+
+    /// How far the coarse reading may lag, in seconds. A tick is 10 milliseconds at most; the rest is for
+    /// a machine whose ticks are late.
+    const COARSE_LAG_SECS: i64 = 10;
+
+    #[derive(Debug)]
+    pub(crate) struct Clock(Timespec);
+
+    impl Clock {
+        pub(super) fn start() -> Self {
+            Self(clock_gettime(ClockId::Monotonic))
+        }
+
+        pub(super) fn now_millis(&self) -> u64 {
+            let now = clock_gettime(ClockId::Monotonic);
+            let millis = (now.tv_sec - self.0.tv_sec) * 1_000
+                + (now.tv_nsec - self.0.tv_nsec).div_euclid(1_000_000);
+            u64::try_from(millis).unwrap_or(0)
+        }
+
+        /// True only if the deadline certainly lies ahead.
+        #[inline]
+        pub(super) fn is_far_off(&self, deadline: Deadline) -> bool {
+            let coarse = clock_gettime(ClockId::MonotonicCoarse);
+            // A second more, for the parts of seconds that are left out.
+            let latest_secs = coarse.tv_sec - self.0.tv_sec + COARSE_LAG_SECS + 1;
+            u64::try_from(latest_secs).is_ok_and(|secs| secs.saturating_mul(1_000) <= deadline.0)
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod monotonic {
+    use std::time::Instant;
+
+    use super::Deadline;
+
+    #[derive(Debug)]
+    pub(crate) struct Clock(Instant);
+
+    impl Clock {
+        pub(super) fn start() -> Self {
+            Self(Instant::now())
+        }
+
+        pub(super) fn now_millis(&self) -> u64 {
+            super::millis_since(self.0)
+        }
+
+        /// There is no coarse reading here.
+        pub(super) fn is_far_off(&self, _: Deadline) -> bool {
+            false
+        }
+    }
+}
+
+/// When an entry is gone: a millisecond of the store's clock, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Deadline(u64);
+
+impl Deadline {
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
+    /// The deadline of an entry that is written now with this expiry.
+    pub(crate) fn of(expiry: Expiry, now_millis: u64) -> Self {
+        match expiry {
+            Expiry::Never => Self::NEVER,
+            // Both are half of the range at most, so this is not `NEVER`.
+            Expiry::AfterMillis(millis) => Self(now_millis.saturating_add(millis.get())),
+        }
+    }
+
+    /// The deadline that is later by so many milliseconds.
+    pub(crate) fn put_off(self, by_millis: u64) -> Self {
+        if self.is_never() {
+            return self;
+        }
+        Self(self.0.saturating_add(by_millis).min(u64::MAX - 1))
+    }
+
+    /// The millisecond; that of `NEVER` does not come.
+    pub(crate) fn at_millis(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn is_never(self) -> bool {
+        self == Self::NEVER
+    }
+
+    #[inline]
+    pub(crate) fn has_passed(self, now_millis: u64) -> bool {
+        now_millis >= self.0
     }
 }

@@ -2,7 +2,8 @@
 
 use maestro_cache_core::{Error, ErrorKind, Result};
 
-use crate::{EvictionPolicy, InMemoryCacheBuilder};
+use crate::builder::InMemoryCacheBuilder;
+use crate::capacity::EvictionPolicy;
 
 /// The schemes of the URLs that [`InMemoryCacheBuilder::url`] reads.
 pub const SCHEMES: &[&str] = &["memory"];
@@ -89,7 +90,7 @@ fn config(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::InMemoryCache;
+    use crate::backend::InMemoryCache;
 
     #[test]
     fn a_url_sets_what_its_query_says() {

@@ -1,0 +1,530 @@
+//! How calls on a key, moka's evictions and the sweeper work together.
+//!
+//! An operation finds the cell of its key, in the front or in moka, and does its work under the lock of
+//! the cell. Only a writer who finds no cell makes one, under the stripe lock of the key. moka evicts
+//! cells when it likes, and tells nobody. The rules that keep all of this in order:
+//!
+//! 1. A cell whose key is gone is **dead**: it is emptied under its lock, then leaves moka, then the front.
+//! 2. A cell enters the front while the lock of the bucket is held and moka has it.
+//! 3. Who finds no cell in moka looks into the front **afterwards**, and makes dead what moka has
+//!    evicted. Only then is the key missing.
+//! 4. A hit of the front is reported to moka every now and then. If moka has the cell no more, it is dead.
+//!
+//! So no value comes back once a caller has found it missing, and no write goes to a cell that others
+//! have given up. An operation that has a cell in its hands when moka evicts that takes effect before the
+//! eviction.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+// The model has to run the same each time.
+#[cfg(loom)]
+use foldhash::quality::FixedState as RandomState;
+#[cfg(not(loom))]
+use foldhash::quality::RandomState;
+use maestro_cache_core::{Error, LoadToken, LookFor, Lookup, Pattern, Result, TimeToLive, Value};
+
+use crate::capacity::{Capacity, EvictionPolicy};
+use crate::cell::{Cell, Change, Entry, Found, Lease};
+use crate::cell_map::{CellMap, MAX_EXACT_ENTRIES};
+use crate::clock::Clock;
+use crate::expiry::Tickets;
+use crate::front::Front;
+use crate::key::KeyRef;
+use crate::leases;
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, Padded};
+
+/// More than the threads that insert at once, so that they seldom meet.
+#[cfg(not(loom))]
+const STRIPES: usize = 64;
+#[cfg(loom)]
+const STRIPES: usize = 1;
+
+/// All entries of a cache.
+#[derive(Debug)]
+pub(crate) struct Store {
+    map: CellMap,
+    front: Front,
+    stripes: Box<[Padded<Mutex<Stripe>>]>,
+    tickets: Tickets,
+    /// The cells that were inserted so far.
+    insertions: Padded<AtomicU64>,
+    /// After so many insertions a hit of the front is reported again.
+    report_after: u64,
+    capacity: Capacity,
+    hasher: RandomState,
+    clock: Clock,
+    closed: AtomicBool,
+}
+
+/// The leases of missing keys, under the lock that new cells of the same keys are inserted under.
+type Stripe = HashMap<Box<str>, LoadToken, RandomState>;
+
+/// Whether an operation has to do with leases of missing keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Concerns {
+    Entries,
+    Leases,
+}
+
+impl Store {
+    pub(crate) fn new(capacity: Capacity, policy: EvictionPolicy, clock: Clock) -> Self {
+        let entries = capacity.max_entries();
+        // Small caches go to moka with every use, so that their order is exact.
+        let in_front = if entries > MAX_EXACT_ENTRIES {
+            entries
+        } else {
+            0
+        };
+        Self::with_front(capacity, policy, clock, Front::new(in_front), entries / 8)
+    }
+
+    pub(crate) fn with_front(
+        capacity: Capacity,
+        policy: EvictionPolicy,
+        clock: Clock,
+        front: Front,
+        report_after: u64,
+    ) -> Self {
+        Self {
+            map: CellMap::new(capacity, policy),
+            front,
+            stripes: (0..STRIPES)
+                .map(|_| Padded(Mutex::new(Stripe::default())))
+                .collect(),
+            tickets: Tickets::new(),
+            insertions: Padded(AtomicU64::new(0)),
+            report_after,
+            capacity,
+            hasher: RandomState::default(),
+            clock,
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::closed());
+        }
+        Ok(())
+    }
+
+    /// The live value of the key. Counts as use.
+    #[inline]
+    pub(crate) fn get(&self, key: &str) -> Option<Value> {
+        self.read(key, |entry| entry.value.clone())
+    }
+
+    /// The remaining time of the key. May count as use.
+    pub(crate) fn time_to_live(&self, key: &str) -> TimeToLive {
+        let left = |entry: &Entry| {
+            if entry.deadline.is_never() {
+                return TimeToLive::NoExpiry;
+            }
+            let now_millis = self.clock.now_millis();
+            match entry.deadline.at_millis().checked_sub(now_millis) {
+                None | Some(0) => TimeToLive::Missing,
+                Some(left) => TimeToLive::Left(Duration::from_millis(left)),
+            }
+        };
+        self.read(key, left).unwrap_or(TimeToLive::Missing)
+    }
+
+    /// What there is for a load. A value that is found counts as used.
+    #[inline]
+    pub(crate) fn look_up(&self, key: &str, look_for: LookFor) -> Result<Lookup> {
+        let now = || self.clock.now_millis();
+        if let Some(fresh) = self.read(key, |live| leases::fresh(live, look_for, now)) {
+            return Ok(fresh);
+        }
+        self.lease(key, |found| {
+            Ok((Change::Keep, leases::look_up(&found, look_for)))
+        })
+    }
+
+    /// Reads the live entry, if there is one, decides, and writes, with no other call on the key in
+    /// between. If `decide` fails nothing changes. It drops no value, since it runs under a lock.
+    #[inline]
+    pub(crate) fn update<T>(
+        &self,
+        key: &str,
+        decide: impl FnOnce(Option<&Entry>, u64) -> Result<(Change, T)>,
+    ) -> Result<T> {
+        let decide = |found: Found<'_>| decide(found.live(), found.now_millis);
+        self.change(key, Concerns::Entries, decide)
+    }
+
+    /// The same for operations that also have to do with stale entries and with leases.
+    pub(crate) fn lease<T>(
+        &self,
+        key: &str,
+        decide: impl FnOnce(Found<'_>) -> Result<(Change, T)>,
+    ) -> Result<T> {
+        self.change(key, Concerns::Leases, decide)
+    }
+
+    #[inline]
+    fn read<T>(&self, key: &str, read: impl Fn(&Entry) -> T) -> Option<T> {
+        let key = KeyRef::new(key, &self.hasher);
+        // The clock is read under the lock: a deadline that another call puts off would be long past later.
+        if let Some(cell) = self.find_in_front(key)
+            && let Some(entry) = &*cell.lock()
+        {
+            return (!self.clock.has_passed(entry.deadline)).then(|| read(entry));
+        }
+        self.read_in_map(key, read)
+    }
+
+    #[inline(never)] // Beside a hit of the front it is long.
+    fn read_in_map<T>(&self, key: KeyRef<'_>, read: impl Fn(&Entry) -> T) -> Option<T> {
+        let cell = self.find_in_map(key).or_else(|| self.confirm_miss(key))?;
+        let entry = cell.lock();
+        let live = entry.as_ref()?;
+        (!self.clock.has_passed(live.deadline)).then(|| read(live))
+    }
+
+    #[inline]
+    fn find_in_front(&self, key: KeyRef<'_>) -> Option<Arc<Cell>> {
+        let cell = self.front.find(key)?;
+        let insertions = self.insertions.0.load(Relaxed);
+        if insertions.wrapping_sub(cell.reported()) > self.report_after {
+            return self.report(cell, insertions);
+        }
+        Some(cell)
+    }
+
+    /// Tells moka of the use of a cell. None if moka has evicted it.
+    #[cold]
+    #[inline(never)]
+    fn report(&self, cell: Arc<Cell>, insertions: u64) -> Option<Arc<Cell>> {
+        let held = self.map.get(cell.key().as_ref());
+        if held.is_some_and(|held| Arc::ptr_eq(&held, &cell)) {
+            // Not before: another writer would take a cell for reported that is about to die.
+            cell.set_reported(insertions);
+            return Some(cell);
+        }
+        self.remove(&cell);
+        None
+    }
+
+    /// The cell that moka has. It is in the front afterwards.
+    fn find_in_map(&self, key: KeyRef<'_>) -> Option<Arc<Cell>> {
+        if !self.front.is_absent() && self.map.lacks(key) {
+            return None;
+        }
+        let cell = self.front.put(key, || self.map.get(key))?;
+        cell.set_reported(self.insertions.0.load(Relaxed));
+        Some(cell)
+    }
+
+    /// Makes sure that the key which moka lacks is missing for everybody else, too.
+    fn confirm_miss(&self, key: KeyRef<'_>) -> Option<Arc<Cell>> {
+        let mut found = None;
+        if self.capacity.counts_bytes() {
+            // A cell that is weighed anew may be missing in moka for a moment, while its stripe is locked.
+            let _stripe = self.stripe(key);
+            found = self.map.get(key);
+        }
+        found.or_else(|| {
+            let cell = self.front.find(key)?;
+            if self.map.holds(&cell) {
+                return Some(cell);
+            }
+            self.remove(&cell);
+            None
+        })
+    }
+
+    fn change<T>(
+        &self,
+        key: &str,
+        concerns: Concerns,
+        decide: impl FnOnce(Found<'_>) -> Result<(Change, T)>,
+    ) -> Result<T> {
+        let key = KeyRef::new(key, &self.hasher);
+        if concerns == Concerns::Entries
+            && !self.capacity.counts_bytes()
+            && let Some(cell) = self.find_in_front(key)
+        {
+            let entry = cell.lock();
+            if entry.is_some() {
+                return self.change_in_place(&cell, entry, None, decide);
+            }
+        }
+        self.change_in_map(key, decide)
+    }
+
+    fn change_in_map<T>(
+        &self,
+        key: KeyRef<'_>,
+        decide: impl FnOnce(Found<'_>) -> Result<(Change, T)>,
+    ) -> Result<T> {
+        let stripe = self.stripe(key);
+        if let Some(cell) = self.find_in_map(key) {
+            let entry = cell.lock();
+            if entry.is_some() {
+                return self.change_in_place(&cell, entry, Some(stripe), decide);
+            }
+        }
+        if let Some(evicted) = self.front.find(key) {
+            self.remove(&evicted);
+        }
+        self.create(key, stripe, decide)
+    }
+
+    /// Changes what a cell holds. The stripe is locked for operations that concern leases, and where
+    /// entries weigh differently.
+    fn change_in_place<T>(
+        &self,
+        cell: &Arc<Cell>,
+        mut entry: MutexGuard<'_, Option<Entry>>,
+        mut stripe: Option<MutexGuard<'_, Stripe>>,
+        decide: impl FnOnce(Found<'_>) -> Result<(Change, T)>,
+    ) -> Result<T> {
+        self.check_open()?;
+        let Some(stored) = &mut *entry else {
+            return Err(Error::closed()); // Not reached: the callers have looked.
+        };
+        let now_millis = self.clock.now_millis();
+        let found = Found::in_cell(stored, now_millis);
+        let is_useless = found.entry.is_none();
+        let (change, result) = decide(found)?;
+        let mut former = None;
+        match change {
+            Change::Keep => return Ok(result),
+            Change::Lease(lease) if !is_useless => {
+                stored.lease = lease;
+                return Ok(result);
+            }
+            Change::Store(new) => {
+                let size = size(cell.key().text(), &new.value);
+                if let Err(error) = self.capacity.check(size) {
+                    drop(entry);
+                    drop(new);
+                    return Err(error);
+                }
+                self.tickets.note(cell, new.useless());
+                former = Some(std::mem::replace(stored, new));
+                let weight = self.capacity.weight(size);
+                let more = u64::from(weight.saturating_sub(cell.weight()));
+                let is_reweighed = cell.reweigh(weight);
+                drop(entry);
+                if is_reweighed {
+                    self.make_room(more, now_millis);
+                    self.map.insert(Arc::clone(cell));
+                    // It may have died meanwhile, and was out of the map then.
+                    if cell.lock().is_none() {
+                        self.map.remove(cell);
+                    }
+                }
+            }
+            Change::Remove => former = self.forget(cell, entry),
+            Change::Lease(None) => {}
+            Change::Lease(Some(lease)) => {
+                former = self.forget(cell, entry);
+                if let (Some(stripe), Lease::Loading(token)) = (&mut stripe, lease) {
+                    stripe.insert(cell.key().text().as_ref().into(), token);
+                }
+            }
+            Change::RemoveAndLease(token) => {
+                former = self.forget(cell, entry);
+                if let Some(stripe) = &mut stripe {
+                    stripe.insert(cell.key().text().as_ref().into(), token);
+                }
+            }
+        }
+        drop(stripe);
+        drop(former);
+        Ok(result)
+    }
+
+    /// Changes what a key is about that has no cell.
+    fn create<T>(
+        &self,
+        key: KeyRef<'_>,
+        mut stripe: MutexGuard<'_, Stripe>,
+        decide: impl FnOnce(Found<'_>) -> Result<(Change, T)>,
+    ) -> Result<T> {
+        self.check_open()?;
+        let now_millis = self.clock.now_millis();
+        let token = match stripe.is_empty() {
+            true => None,
+            false => stripe.get(key.text).copied(),
+        };
+        let (change, result) = decide(Found {
+            entry: None,
+            lease: token.map(Lease::Loading),
+            now_millis,
+        })?;
+        match change {
+            // Nobody backs off from a key without a value.
+            Change::Keep | Change::Lease(Some(Lease::BackingOff { .. })) => {}
+            Change::Remove | Change::Lease(None) => {
+                if token.is_some() {
+                    stripe.remove(key.text);
+                }
+            }
+            Change::Lease(Some(Lease::Loading(token))) | Change::RemoveAndLease(token) => {
+                stripe.insert(key.text.into(), token);
+            }
+            Change::Store(entry) => {
+                let size = size(key.text, &entry.value);
+                if let Err(error) = self.capacity.check(size) {
+                    drop(stripe);
+                    drop(entry);
+                    return Err(error);
+                }
+                if token.is_some() {
+                    stripe.remove(key.text);
+                }
+                let weight = self.capacity.weight(size);
+                self.make_room(weight.into(), now_millis);
+                let insertions = self.insertions.0.fetch_add(1, Relaxed);
+                let useless = entry.useless();
+                let cell = Arc::new(Cell::new(key.into(), entry, weight, insertions));
+                self.map.insert(Arc::clone(&cell));
+                // Not before: the sweeper takes out what moka has.
+                if !useless.is_never()
+                    && let Some(entry) = &*cell.lock()
+                {
+                    self.tickets.note(&cell, entry.useless());
+                }
+            }
+        }
+        Ok(result)
+    }
+
+    /// Removes what has expired, as far as room is needed for so much weight: no live entry has to go then.
+    fn make_room(&self, weight: u64, now_millis: u64) {
+        let needed = self.map.weight().saturating_add(weight);
+        let mut excess = needed.saturating_sub(self.capacity.total_weight());
+        while excess > 0 {
+            let Some(cell) = self.tickets.take(now_millis) else {
+                return;
+            };
+            if self.remove_if_useless(&cell) {
+                excess = excess.saturating_sub(cell.weight().into());
+            }
+        }
+    }
+
+    fn remove_if_useless(&self, cell: &Arc<Cell>) -> bool {
+        let entry = cell.lock();
+        let Some(useless) = entry.as_ref().map(Entry::useless) else {
+            return false;
+        };
+        if !useless.has_passed(self.clock.now_millis()) {
+            self.tickets.note(cell, useless);
+            return false;
+        }
+        drop(self.forget(cell, entry));
+        true
+    }
+
+    /// Makes the cell dead.
+    fn remove(&self, cell: &Arc<Cell>) {
+        drop(self.forget(cell, cell.lock()));
+    }
+
+    /// Makes the cell dead, and hands out its entry, to be dropped without a lock.
+    fn forget(&self, cell: &Cell, mut entry: MutexGuard<'_, Option<Entry>>) -> Option<Entry> {
+        let former = entry.take();
+        drop(entry);
+        self.map.remove(cell);
+        self.front.remove(cell);
+        former
+    }
+
+    /// Refuses an entry that would not fit into an empty cache.
+    pub(crate) fn check_size(&self, bytes: usize) -> Result<()> {
+        self.capacity.check(bytes)
+    }
+
+    /// Releases everything that has expired, or all if the store is closed. For the sweeper.
+    pub(crate) fn release(&self) {
+        if self.check_open().is_err() {
+            self.release_all();
+        }
+        let _turn = self.map.turn();
+        let now_millis = self.clock.now_millis();
+        while let Some(cell) = self.tickets.take(now_millis) {
+            self.remove_if_useless(&cell);
+        }
+        self.map.settle();
+        self.tickets.tidy(self.map.len());
+    }
+
+    fn release_all(&self) {
+        for place in self.stripes.iter() {
+            // A writer who was let in before has inserted its cell by now.
+            *place.0.lock() = Stripe::default();
+        }
+        for cell in self.map.cells().chain(self.front.cells()) {
+            self.remove(&cell);
+        }
+    }
+
+    /// The stored keys that the pattern selects, with expired ones and leased ones. Counts as no use.
+    ///
+    /// None if `go_on`, which is asked every now and then, has had enough.
+    pub(crate) fn selected_keys(
+        &self,
+        pattern: &Pattern,
+        go_on: impl Fn() -> bool,
+    ) -> Option<Vec<Arc<str>>> {
+        const ASKED_EVERY: usize = 1024;
+        let mut selected = Vec::new();
+        // The front may have cells that moka has just evicted.
+        let evicted = self.front.cells().filter(|cell| !self.map.holds(cell));
+        for (looked_at, cell) in self.map.cells().chain(evicted).enumerate() {
+            if looked_at % ASKED_EVERY == ASKED_EVERY - 1 && !go_on() {
+                return None;
+            }
+            let key = cell.key().text();
+            if pattern.selects(key.as_bytes()) {
+                selected.push(Arc::clone(key));
+            }
+        }
+        for place in self.stripes.iter() {
+            let stripe = place.0.lock();
+            let leased = stripe.keys().filter(|key| pattern.selects(key.as_bytes()));
+            selected.extend(leased.map(|key| Arc::from(&**key)));
+        }
+        Some(selected)
+    }
+
+    /// The number of entries, with expired ones that were not released yet.
+    pub(crate) fn entry_count(&self) -> u64 {
+        let _turn = self.map.turn();
+        self.map.settle();
+        self.map.len()
+    }
+
+    #[cfg(all(test, loom))]
+    pub(crate) fn map(&self) -> &CellMap {
+        &self.map
+    }
+
+    #[cfg(all(test, loom))]
+    pub(crate) fn count_insertion(&self) {
+        self.insertions.0.fetch_add(1, Relaxed);
+    }
+
+    /// Lets no further call in, and has every entry released by the sweeper.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    #[allow(clippy::indexing_slicing)] // A place is below their number.
+    fn stripe(&self, key: KeyRef<'_>) -> MutexGuard<'_, Stripe> {
+        self.stripes[(key.hash >> 20) as usize % STRIPES].0.lock()
+    }
+}
+
+/// The bytes of an entry as the bound counts them: key and value, nothing else.
+fn size(key: &str, value: &Value) -> usize {
+    key.len().saturating_add(value.bytes().len())
+}
