@@ -2,26 +2,22 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::future::poll_fn;
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use maestro_cache_core::{
     CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, ClaimRequest, Error, ErrorKind,
-    Expiry, Flights, Keeping, LoadToken, LookFor, Lookup, Outcome, Pattern, Publication, Result,
-    SetWhen, TimeToLive, Value,
+    Expiry, Flights, Keeping, LoadToken, LookFor, Lookup, Pattern, Publication, Result, SetWhen,
+    TimeToLive, Value,
 };
 
 use crate::cell::{Change, Entry};
+use crate::clear::clear;
 use crate::clock::Deadline;
 use crate::leases;
 use crate::store::Store;
-
-/// After this many removals `clear` lets other tasks run.
-const CLEAR_BATCH: usize = 256;
 
 /// A cache in the memory of this process.
 ///
@@ -159,7 +155,7 @@ impl CacheBackend for InMemoryCache {
         self.write(|store| {
             let distinct: HashSet<_> = keys.iter().collect();
             distinct.into_iter().try_fold(0, |removed, key| {
-                Ok(removed + u64::from(remove(store, key)?))
+                Ok(removed + u64::from(store.remove_live(key)?))
             })
         })
     }
@@ -171,7 +167,10 @@ impl CacheBackend for InMemoryCache {
     fn take<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
         self.write(|store| {
             store.update(key, |live, _| {
-                Ok((Change::Remove, live.map(|entry| entry.value.clone())))
+                Ok((
+                    Change::Remove { lease: None },
+                    live.map(|entry| entry.value.clone()),
+                ))
             })
         })
     }
@@ -241,39 +240,14 @@ impl CacheBackend for InMemoryCache {
                         (Change::Store(Entry::new(value, deadline)), true)
                     }
                     // A stale one is none, and who says when it is gone wants it gone.
-                    None => (Change::Remove, false),
+                    None => (Change::Remove { lease: None }, false),
                 })
             })
         })
     }
 
     fn clear<'a>(&'a self, context: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
-        let pattern = pattern.clone();
-        CacheFuture::pending(async move {
-            let started = Instant::now();
-            let in_time = || started.elapsed() < context.timeout();
-            self.store.check_open()?;
-            let selected = self.store.selected_keys(&pattern, in_time);
-            let selected = selected.ok_or_else(clear_timed_out)?;
-            let mut removed = 0;
-            for (batch, keys) in selected.chunks(CLEAR_BATCH).enumerate() {
-                if batch > 0 {
-                    let_others_run().await;
-                    if !in_time() {
-                        // A part is gone already, whatever becomes of the rest.
-                        return Err(clear_timed_out().with_outcome(Outcome::Unknown));
-                    }
-                }
-                for key in keys {
-                    let was_live = remove(&self.store, key).map_err(|error| match removed {
-                        0 => error,
-                        _ => error.with_outcome(Outcome::Unknown),
-                    })?;
-                    removed += u64::from(was_live);
-                }
-            }
-            Ok(removed)
-        })
+        CacheFuture::pending(clear(&self.store, context, pattern.clone()))
     }
 
     fn flights(&self) -> &Flights {
@@ -421,11 +395,6 @@ fn store_or_keep(value: Option<Value>, expiry: Expiry, now_millis: u64) -> (Chan
     }
 }
 
-/// Removes the entry. True if it was a live one.
-fn remove(store: &Store, key: &str) -> Result<bool> {
-    store.update(key, |live, _| Ok((Change::Remove, live.is_some())))
-}
-
 /// What Redis' `INCRBY` takes for an integer: digits without a leading zero, behind a minus sign
 /// at most. Whatever does not come back as it was is not canonical.
 fn canonical_integer(bytes: &[u8]) -> Option<i64> {
@@ -447,55 +416,4 @@ fn overflow() -> Error {
         ErrorKind::Overflow,
         "the sum is beyond the 64 bits of a counter; `set` it anew",
     )
-}
-
-fn clear_timed_out() -> Error {
-    Error::new(
-        ErrorKind::Timeout,
-        "the deadline passed before all entries were removed; call it again for the rest, or give \
-         it more time by `with_timeout`",
-    )
-}
-
-/// Gives the executor a turn, without needing to know which one it is.
-async fn let_others_run() {
-    let mut gave_way = false;
-    poll_fn(|context| {
-        if gave_way {
-            return Poll::Ready(());
-        }
-        gave_way = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::canonical_integer;
-
-    #[test]
-    fn only_what_redis_takes_for_an_integer_is_one() {
-        for integer in [0, 5, -5, i64::MAX, i64::MIN] {
-            assert_eq!(
-                canonical_integer(integer.to_string().as_bytes()),
-                Some(integer)
-            );
-        }
-        for text in [
-            "",
-            " 1",
-            "1 ",
-            "+1",
-            "01",
-            "-0",
-            "1.5",
-            "-",
-            "9223372036854775808",
-            "x",
-        ] {
-            assert_eq!(canonical_integer(text.as_bytes()), None, "{text:?}");
-        }
-    }
 }

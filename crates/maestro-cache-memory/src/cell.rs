@@ -1,12 +1,13 @@
 //! Cells: what is stored under one key, and the lock where all operations on the key meet.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use maestro_cache_core::{Held, LoadToken, Value};
 
 use crate::clock::Deadline;
-use crate::key::{Key, KeyRef};
+use crate::key::KeyRef;
 use crate::sync::{Mutex, MutexGuard};
 
 /// The place of one key: its entry, behind a lock of its own.
@@ -15,18 +16,49 @@ use crate::sync::{Mutex, MutexGuard};
 /// comes back to life. To readers it is a miss; writers look for another cell.
 #[derive(Debug)]
 pub(crate) struct Cell {
-    key: Key,
+    pub(crate) key: Arc<str>,
+    pub(crate) hash: u64,
     entry: Mutex<Option<Entry>>,
-    /// The weight of the entry, for moka. Changed under the lock of the entry.
-    weight: AtomicU32,
+    /// The weight of the entry, for moka.
+    pub(crate) weight: AtomicU32,
     /// The count of insertions when moka was last told that the cell is in use.
-    reported: AtomicU64,
+    pub(crate) reported: AtomicU64,
     /// The deadline of the cell's earliest ticket, in milliseconds.
     pub(crate) ticket: AtomicU64,
 }
 
 /// The ticket of a cell that has none.
 pub(crate) const NO_TICKET: u64 = u64::MAX;
+
+impl Cell {
+    pub(crate) fn new(key: KeyRef<'_>, entry: Entry, weight: u32, insertions: u64) -> Self {
+        Self {
+            key: key.text.into(),
+            hash: key.hash,
+            entry: Mutex::new(Some(entry)),
+            weight: weight.into(),
+            reported: insertions.into(),
+            ticket: NO_TICKET.into(),
+        }
+    }
+
+    pub(crate) fn key_ref(&self) -> KeyRef<'_> {
+        KeyRef {
+            text: &self.key,
+            hash: self.hash,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_of(&self, key: KeyRef<'_>) -> bool {
+        self.hash == key.hash && *self.key == *key.text
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Entry>> {
+        self.entry.lock()
+    }
+}
 
 /// A value, the time at which it is gone, and the lease on it.
 #[derive(Debug)]
@@ -37,6 +69,23 @@ pub(crate) struct Entry {
     pub(crate) loaded: Option<Box<Loaded>>,
     /// The lease of a load over this value. It ends with the value.
     pub(crate) lease: Option<Lease>,
+}
+
+impl Entry {
+    pub(crate) fn new(value: Value, deadline: Deadline) -> Self {
+        Self {
+            value,
+            deadline,
+            loaded: None,
+            lease: None,
+        }
+    }
+
+    /// The time from which it can be released.
+    pub(crate) fn useless(&self) -> Deadline {
+        let loaded = self.loaded.as_ref();
+        loaded.map_or(self.deadline, |loaded| loaded.useless)
+    }
 }
 
 /// What is known of a value that a load has stored for other loads.
@@ -64,6 +113,10 @@ impl Lease {
             Self::BackingOff { .. } => Held::BackingOff,
         }
     }
+
+    fn is_over(self, now_millis: u64) -> bool {
+        matches!(self, Self::BackingOff { until } if until.has_passed(now_millis))
+    }
 }
 
 /// What a write found under its key.
@@ -76,15 +129,12 @@ pub(crate) struct Found<'a> {
 
 impl<'a> Found<'a> {
     /// What a cell holds.
-    pub(crate) fn in_cell(entry: &'a Entry, now_millis: u64) -> Self {
-        let entry = Some(entry).filter(|entry| !entry.useless().has_passed(now_millis));
+    pub(crate) fn in_cell(entry: Option<&'a Entry>, now_millis: u64) -> Self {
+        let entry = entry.filter(|entry| !entry.useless().has_passed(now_millis));
         let lease = entry.and_then(|entry| entry.lease);
         Self {
             entry,
-            lease: lease.filter(|lease| match lease {
-                Lease::Loading(_) => true,
-                Lease::BackingOff { until } => !until.has_passed(now_millis),
-            }),
+            lease: lease.filter(|lease| !lease.is_over(now_millis)),
             now_millis,
         }
     }
@@ -96,75 +146,15 @@ impl<'a> Found<'a> {
     }
 }
 
-/// What a write makes of what it found. Removing and storing end every lease.
+/// What a write makes of what it found.
 pub(crate) enum Change {
     Keep,
-    Remove,
+    /// Ends every lease too.
     Store(Entry),
-    /// Keeps the entry, and sets or ends the lease.
+    /// Ends every lease but this one, of a key that has no entry then.
+    Remove {
+        lease: Option<LoadToken>,
+    },
+    /// Keeps the entry, and sets or ends its lease.
     Lease(Option<Lease>),
-    /// Removes the entry, and leases the key.
-    RemoveAndLease(LoadToken),
-}
-
-impl Entry {
-    pub(crate) fn new(value: Value, deadline: Deadline) -> Self {
-        Self {
-            value,
-            deadline,
-            loaded: None,
-            lease: None,
-        }
-    }
-
-    /// The time from which it can be released.
-    pub(crate) fn useless(&self) -> Deadline {
-        let loaded = self.loaded.as_ref();
-        loaded.map_or(self.deadline, |loaded| loaded.useless)
-    }
-}
-
-impl Cell {
-    pub(crate) fn new(key: Key, entry: Entry, weight: u32, insertions: u64) -> Self {
-        Self {
-            key,
-            entry: Mutex::new(Some(entry)),
-            weight: AtomicU32::new(weight),
-            reported: AtomicU64::new(insertions),
-            ticket: AtomicU64::new(NO_TICKET),
-        }
-    }
-
-    pub(crate) fn key(&self) -> &Key {
-        &self.key
-    }
-
-    #[inline]
-    pub(crate) fn is_of(&self, key: KeyRef<'_>) -> bool {
-        let own = self.key.as_ref();
-        own.hash == key.hash && own.text == key.text
-    }
-
-    #[inline]
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Entry>> {
-        self.entry.lock()
-    }
-
-    pub(crate) fn weight(&self) -> u32 {
-        self.weight.load(Ordering::Relaxed)
-    }
-
-    /// Sets the weight, under the lock of the entry. True if it is another one now.
-    pub(crate) fn reweigh(&self, weight: u32) -> bool {
-        self.weight.swap(weight, Ordering::Relaxed) != weight
-    }
-
-    #[inline]
-    pub(crate) fn reported(&self) -> u64 {
-        self.reported.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_reported(&self, insertions: u64) {
-        self.reported.store(insertions, Ordering::Relaxed);
-    }
 }

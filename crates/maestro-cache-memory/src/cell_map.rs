@@ -1,13 +1,15 @@
 //! The cells by key: moka decides which there are, in which order they go, and what the bound is.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
+use foldhash::quality::RandomState;
 use moka::policy::EvictionPolicy as MokaPolicy;
 use moka::sync::Cache;
 
 use crate::capacity::{Capacity, EvictionPolicy};
 use crate::cell::Cell;
-use crate::key::{CarriedHash, Key, KeyRef, SameKey};
+use crate::key::{KeyRef, SameKey};
 use crate::sync::{Mutex, MutexGuard};
 
 /// Up to this many entries the order and the bound are exact. In a larger cache, an entry that takes up
@@ -18,7 +20,7 @@ pub(crate) const MAX_EXACT_ENTRIES: u64 = 1_024;
 /// So whoever has a cell from elsewhere asks whether it is still [held](CellMap::holds).
 #[derive(Debug)]
 pub(crate) struct CellMap {
-    moka: Cache<Key, Arc<Cell>, CarriedHash>,
+    moka: Cache<Arc<str>, Arc<Cell>, RandomState>,
     policy: EvictionPolicy,
     /// The weight of a cell after whose insertion moka applies its logs.
     settled_weight: u64,
@@ -38,39 +40,38 @@ impl CellMap {
             });
         // Without one each entry weighs 1, and TinyLFU has the right size of its estimates at once.
         if capacity.counts_bytes() {
-            builder = builder.weigher(|_, cell: &Arc<Cell>| cell.weight());
+            builder = builder.weigher(|_, cell: &Arc<Cell>| cell.weight.load(Relaxed));
         }
+        let is_exact = capacity.max_entries() <= MAX_EXACT_ENTRIES;
         Self {
-            moka: builder.build_with_hasher(CarriedHash::default()),
+            moka: builder.build_with_hasher(RandomState::default()),
             policy,
             settled_weight: capacity.total_weight().div_ceil(MAX_EXACT_ENTRIES),
-            exact: (capacity.max_entries() <= MAX_EXACT_ENTRIES).then(|| Mutex::new(())),
+            exact: is_exact.then(|| Mutex::new(())),
         }
     }
 
     /// The cell of the key, which counts as use.
-    #[inline]
     pub(crate) fn get(&self, key: KeyRef<'_>) -> Option<Arc<Cell>> {
-        self.moka.get(&key)
+        self.moka.get(key.text)
     }
 
     /// Whether `get` need not be called. moka logs each `get`, also one that finds nothing; only the
     /// estimates of TinyLFU live on those.
-    #[inline]
     pub(crate) fn lacks(&self, key: KeyRef<'_>) -> bool {
-        self.policy == EvictionPolicy::Lru && !self.moka.contains_key(&key)
+        self.policy == EvictionPolicy::Lru && !self.moka.contains_key(key.text)
     }
 
     /// Whether this very cell is there. Does not count as use.
     pub(crate) fn holds(&self, cell: &Cell) -> bool {
-        self.moka.contains_key(&SameKey(cell.key()))
+        self.moka.contains_key(&SameKey(&cell.key))
     }
 
     /// Puts in the cell, in place of another one of its key. One that is there already is weighed anew.
     pub(crate) fn insert(&self, cell: Arc<Cell>) {
         let _turn = self.turn();
-        let is_settled = u64::from(cell.weight()) >= self.settled_weight;
-        self.moka.insert(cell.key().clone(), cell);
+        let is_settled = u64::from(cell.weight.load(Relaxed)) >= self.settled_weight;
+        self.moka.insert(Arc::clone(&cell.key), cell);
         if is_settled {
             self.settle();
         }
@@ -78,7 +79,7 @@ impl CellMap {
 
     /// Takes out this very cell.
     pub(crate) fn remove(&self, cell: &Cell) {
-        self.moka.invalidate(&SameKey(cell.key()));
+        self.moka.invalidate(&SameKey(&cell.key));
     }
 
     /// Keeps others from inserting, where the order has to be exact.

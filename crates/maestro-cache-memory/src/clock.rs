@@ -81,18 +81,21 @@ const LAST_MILLIS: u64 = Expiry::MAX_MILLIS;
 #[derive(Debug)]
 pub(crate) enum Clock {
     /// Never jumps, unlike the time of day.
-    Monotonic(monotonic::Clock),
+    Monotonic(Start),
     Manual(ManualClock),
 }
 
 impl Clock {
     pub(crate) fn monotonic() -> Self {
-        Self::Monotonic(monotonic::Clock::start())
+        Self::Monotonic(Start {
+            coarse_secs: coarse_secs().unwrap_or(0),
+            precise: Instant::now(),
+        })
     }
 
     pub(crate) fn now_millis(&self) -> u64 {
         let now = match self {
-            Self::Monotonic(clock) => clock.now_millis(),
+            Self::Monotonic(start) => millis_since(start.precise),
             Self::Manual(clock) => clock.now_millis(),
         };
         now.min(LAST_MILLIS)
@@ -105,73 +108,46 @@ impl Clock {
             return false;
         }
         match self {
-            Self::Monotonic(clock) if clock.is_far_off(deadline) => false,
+            Self::Monotonic(start) if start.is_far_from(deadline) => false,
             _ => deadline.has_passed(self.now_millis()),
         }
     }
 }
 
-/// The kernel's monotonic clock. It has a coarse reading too, which costs a quarter of the precise one: the
-/// time of the kernel's last tick.
-#[cfg(target_os = "linux")]
-mod monotonic {
-    use rustix::time::{ClockId, Timespec, clock_gettime};
+/// A start, by the precise clock and by the coarse one.
+#[derive(Debug)]
+pub(crate) struct Start {
+    precise: Instant,
+    coarse_secs: i64,
+}
 
-    use super::Deadline;
-
-    /// How far the coarse reading may lag, in seconds. A tick is 10 milliseconds at most; the rest is for
-    /// a machine whose ticks are late.
-    const COARSE_LAG_SECS: i64 = 10;
-
-    #[derive(Debug)]
-    pub(crate) struct Clock(Timespec);
-
-    impl Clock {
-        pub(super) fn start() -> Self {
-            Self(clock_gettime(ClockId::Monotonic))
-        }
-
-        pub(super) fn now_millis(&self) -> u64 {
-            let now = clock_gettime(ClockId::Monotonic);
-            let millis = (now.tv_sec - self.0.tv_sec) * 1_000
-                + (now.tv_nsec - self.0.tv_nsec).div_euclid(1_000_000);
-            u64::try_from(millis).unwrap_or(0)
-        }
-
-        /// True only if the deadline certainly lies ahead.
-        #[inline]
-        pub(super) fn is_far_off(&self, deadline: Deadline) -> bool {
-            let coarse = clock_gettime(ClockId::MonotonicCoarse);
-            // A second more, for the parts of seconds that are left out.
-            let latest_secs = coarse.tv_sec - self.0.tv_sec + COARSE_LAG_SECS + 1;
-            u64::try_from(latest_secs).is_ok_and(|secs| secs.saturating_mul(1_000) <= deadline.0)
-        }
+impl Start {
+    /// Whether the deadline certainly lies ahead.
+    #[inline]
+    fn is_far_from(&self, deadline: Deadline) -> bool {
+        // A second more, for the fractions that the coarse clock leaves out.
+        let latest = coarse_secs().map(|now| now - self.coarse_secs + MAX_LAG_SECS + 1);
+        let latest = latest.and_then(|secs| u64::try_from(secs).ok()?.checked_mul(1_000));
+        latest.is_some_and(|latest_millis| !deadline.has_passed(latest_millis))
     }
 }
 
+/// How far the coarse clock may lag behind. A tick of the kernel is 10 milliseconds at most; the rest is
+/// for a machine whose ticks are late.
+const MAX_LAG_SECS: i64 = 10;
+
+/// The seconds at the kernel's last tick, for a quarter of what the precise time costs.
+#[cfg(target_os = "linux")]
+#[inline]
+fn coarse_secs() -> Option<i64> {
+    use rustix::time::{ClockId, clock_gettime};
+
+    Some(clock_gettime(ClockId::MonotonicCoarse).tv_sec)
+}
+
 #[cfg(not(target_os = "linux"))]
-mod monotonic {
-    use std::time::Instant;
-
-    use super::Deadline;
-
-    #[derive(Debug)]
-    pub(crate) struct Clock(Instant);
-
-    impl Clock {
-        pub(super) fn start() -> Self {
-            Self(Instant::now())
-        }
-
-        pub(super) fn now_millis(&self) -> u64 {
-            super::millis_since(self.0)
-        }
-
-        /// There is no coarse reading here.
-        pub(super) fn is_far_off(&self, _: Deadline) -> bool {
-            false
-        }
-    }
+fn coarse_secs() -> Option<i64> {
+    None
 }
 
 /// When an entry is gone: a millisecond of the store's clock, or never.

@@ -51,8 +51,7 @@ impl Front {
 
     #[inline]
     pub(crate) fn find(&self, key: KeyRef<'_>) -> Option<Arc<Cell>> {
-        let bucket = self.segment(key)?.get()?.get(place_of(key))?;
-        bucket.lock().find(key)
+        self.bucket(key.hash)?.lock().find(key)
     }
 
     /// Puts in the cell that `look_up` finds. It is called under the lock of the bucket: who finds
@@ -62,10 +61,13 @@ impl Front {
         key: KeyRef<'_>,
         look_up: impl FnOnce() -> Option<Arc<Cell>>,
     ) -> Option<Arc<Cell>> {
-        let new = || (0..SEGMENT).map(|_| Mutex::new(Bucket::default()));
-        let segment = self.segment(key);
-        let segment = segment.map(|segment| segment.get_or_init(|| new().collect()));
-        let Some(bucket) = segment.and_then(|segment| segment.get(place_of(key))) else {
+        if let Some(segment) = self.segment(key.hash) {
+            segment.get_or_init(|| {
+                let buckets = (0..SEGMENT).map(|_| Mutex::new(Bucket::default()));
+                buckets.collect()
+            });
+        }
+        let Some(bucket) = self.bucket(key.hash) else {
             return look_up();
         };
         let mut bucket = bucket.lock();
@@ -76,9 +78,7 @@ impl Front {
 
     /// Takes out this very cell.
     pub(crate) fn remove(&self, cell: &Cell) {
-        let key = cell.key().as_ref();
-        let segment = self.segment(key).and_then(OnceLock::get);
-        if let Some(bucket) = segment.and_then(|segment| segment.get(place_of(key))) {
+        if let Some(bucket) = self.bucket(cell.hash) {
             bucket.lock().remove(cell);
         }
     }
@@ -93,9 +93,15 @@ impl Front {
     }
 
     #[inline]
-    fn segment(&self, key: KeyRef<'_>) -> Option<&OnceLock<Box<[Mutex<Bucket>]>>> {
-        let place = (key.hash as usize / SEGMENT) & self.segments.len().wrapping_sub(1);
+    fn segment(&self, hash: u64) -> Option<&OnceLock<Box<[Mutex<Bucket>]>>> {
+        let place = (hash as usize / SEGMENT) & self.segments.len().wrapping_sub(1);
         self.segments.get(place)
+    }
+
+    #[inline]
+    fn bucket(&self, hash: u64) -> Option<&Mutex<Bucket>> {
+        let segment = self.segment(hash)?.get()?;
+        segment.get(hash as usize % SEGMENT)
     }
 }
 
@@ -147,12 +153,6 @@ impl Bucket {
         let mut ways = self.tags.iter().zip(&self.cells);
         ways.position(|(tag, cell)| is_it(*tag, cell))
     }
-}
-
-/// The bucket in the segment.
-#[inline]
-fn place_of(key: KeyRef<'_>) -> usize {
-    key.hash as usize % SEGMENT
 }
 
 /// Bits of the hash that do not choose the bucket.

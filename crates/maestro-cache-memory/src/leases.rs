@@ -49,17 +49,26 @@ pub(crate) fn acquire(found: &Found<'_>, token: LoadToken, over: ClaimOver) -> (
         (Some(live), ClaimOver::Live) => live.loaded.is_some() && found.lease.is_none(),
         (Some(live), ClaimOver::Unreadable(bytes)) => {
             if *live.value.bytes() == bytes {
-                return (Change::RemoveAndLease(token), Claim::Granted);
+                return (Change::Remove { lease: Some(token) }, Claim::Granted);
             }
             false
         }
     };
     if may_be_leased {
-        let lease = Some(Lease::Loading(token));
-        return (Change::Lease(lease), Claim::Granted);
+        let lease = Lease::Loading(token);
+        return (set_lease(found, Some(lease)), Claim::Granted);
     }
     let refused = look_up(found, LookFor::FreshOrStale);
     (Change::Keep, Claim::Refused(refused))
+}
+
+/// Nobody backs off from a key without a value: there is nothing to be served meanwhile.
+fn set_lease(found: &Found<'_>, lease: Option<Lease>) -> Change {
+    match (found.entry, lease) {
+        (Some(_), lease) => Change::Lease(lease),
+        (None, Some(Lease::Loading(token))) => Change::Remove { lease: Some(token) },
+        (None, _) => Change::Remove { lease: None },
+    }
 }
 
 /// Whether the lease holds.
@@ -97,10 +106,8 @@ pub(crate) fn release(
     if !holds(found, token) {
         return (Change::Keep, false);
     }
-    let lease = back_off_millis
-        .filter(|_| found.entry.is_some())
-        .map(|millis| Lease::BackingOff {
-            until: Deadline::of(Expiry::AfterMillis(millis), found.now_millis),
-        });
-    (Change::Lease(lease), true)
+    let lease = back_off_millis.map(|millis| Lease::BackingOff {
+        until: Deadline::of(Expiry::AfterMillis(millis), found.now_millis),
+    });
+    (set_lease(found, lease), true)
 }

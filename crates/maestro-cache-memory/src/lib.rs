@@ -25,6 +25,7 @@ mod capacity;
 mod cell;
 #[cfg_attr(loom, path = "../tests/models/cell_map.rs")]
 mod cell_map;
+mod clear;
 mod clock;
 mod expiry;
 mod front;

@@ -14,6 +14,8 @@
 //! have given up. An operation that has a cell in its hands when moka evicts that takes effect before the
 //! eviction.
 
+mod write;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -27,7 +29,7 @@ use foldhash::quality::RandomState;
 use maestro_cache_core::{Error, LoadToken, LookFor, Lookup, Pattern, Result, TimeToLive, Value};
 
 use crate::capacity::{Capacity, EvictionPolicy};
-use crate::cell::{Cell, Change, Entry, Found, Lease};
+use crate::cell::{Cell, Change, Entry};
 use crate::cell_map::{CellMap, MAX_EXACT_ENTRIES};
 use crate::clock::Clock;
 use crate::expiry::Tickets;
@@ -61,13 +63,6 @@ pub(crate) struct Store {
 
 /// The leases of missing keys, under the lock that new cells of the same keys are inserted under.
 type Stripe = HashMap<Box<str>, LoadToken, RandomState>;
-
-/// Whether an operation has to do with leases of missing keys.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Concerns {
-    Entries,
-    Leases,
-}
 
 impl Store {
     pub(crate) fn new(capacity: Capacity, policy: EvictionPolicy, clock: Clock) -> Self {
@@ -145,27 +140,6 @@ impl Store {
         })
     }
 
-    /// Reads the live entry, if there is one, decides, and writes, with no other call on the key in
-    /// between. If `decide` fails nothing changes. It drops no value, since it runs under a lock.
-    #[inline]
-    pub(crate) fn update<T>(
-        &self,
-        key: &str,
-        decide: impl FnOnce(Option<&Entry>, u64) -> Result<(Change, T)>,
-    ) -> Result<T> {
-        let decide = |found: Found<'_>| decide(found.live(), found.now_millis);
-        self.change(key, Concerns::Entries, decide)
-    }
-
-    /// The same for operations that also have to do with stale entries and with leases.
-    pub(crate) fn lease<T>(
-        &self,
-        key: &str,
-        decide: impl FnOnce(Found<'_>) -> Result<(Change, T)>,
-    ) -> Result<T> {
-        self.change(key, Concerns::Leases, decide)
-    }
-
     #[inline]
     fn read<T>(&self, key: &str, read: impl Fn(&Entry) -> T) -> Option<T> {
         let key = KeyRef::new(key, &self.hasher);
@@ -190,7 +164,7 @@ impl Store {
     fn find_in_front(&self, key: KeyRef<'_>) -> Option<Arc<Cell>> {
         let cell = self.front.find(key)?;
         let insertions = self.insertions.0.load(Relaxed);
-        if insertions.wrapping_sub(cell.reported()) > self.report_after {
+        if insertions.wrapping_sub(cell.reported.load(Relaxed)) > self.report_after {
             return self.report(cell, insertions);
         }
         Some(cell)
@@ -200,10 +174,10 @@ impl Store {
     #[cold]
     #[inline(never)]
     fn report(&self, cell: Arc<Cell>, insertions: u64) -> Option<Arc<Cell>> {
-        let held = self.map.get(cell.key().as_ref());
+        let held = self.map.get(cell.key_ref());
         if held.is_some_and(|held| Arc::ptr_eq(&held, &cell)) {
             // Not before: another writer would take a cell for reported that is about to die.
-            cell.set_reported(insertions);
+            cell.reported.store(insertions, Relaxed);
             return Some(cell);
         }
         self.remove(&cell);
@@ -216,7 +190,8 @@ impl Store {
             return None;
         }
         let cell = self.front.put(key, || self.map.get(key))?;
-        cell.set_reported(self.insertions.0.load(Relaxed));
+        cell.reported
+            .store(self.insertions.0.load(Relaxed), Relaxed);
         Some(cell)
     }
 
@@ -236,179 +211,6 @@ impl Store {
             self.remove(&cell);
             None
         })
-    }
-
-    fn change<T>(
-        &self,
-        key: &str,
-        concerns: Concerns,
-        decide: impl FnOnce(Found<'_>) -> Result<(Change, T)>,
-    ) -> Result<T> {
-        let key = KeyRef::new(key, &self.hasher);
-        if concerns == Concerns::Entries
-            && !self.capacity.counts_bytes()
-            && let Some(cell) = self.find_in_front(key)
-        {
-            let entry = cell.lock();
-            if entry.is_some() {
-                return self.change_in_place(&cell, entry, None, decide);
-            }
-        }
-        self.change_in_map(key, decide)
-    }
-
-    fn change_in_map<T>(
-        &self,
-        key: KeyRef<'_>,
-        decide: impl FnOnce(Found<'_>) -> Result<(Change, T)>,
-    ) -> Result<T> {
-        let stripe = self.stripe(key);
-        if let Some(cell) = self.find_in_map(key) {
-            let entry = cell.lock();
-            if entry.is_some() {
-                return self.change_in_place(&cell, entry, Some(stripe), decide);
-            }
-        }
-        if let Some(evicted) = self.front.find(key) {
-            self.remove(&evicted);
-        }
-        self.create(key, stripe, decide)
-    }
-
-    /// Changes what a cell holds. The stripe is locked for operations that concern leases, and where
-    /// entries weigh differently.
-    fn change_in_place<T>(
-        &self,
-        cell: &Arc<Cell>,
-        mut entry: MutexGuard<'_, Option<Entry>>,
-        mut stripe: Option<MutexGuard<'_, Stripe>>,
-        decide: impl FnOnce(Found<'_>) -> Result<(Change, T)>,
-    ) -> Result<T> {
-        self.check_open()?;
-        let Some(stored) = &mut *entry else {
-            return Err(Error::closed()); // Not reached: the callers have looked.
-        };
-        let now_millis = self.clock.now_millis();
-        let found = Found::in_cell(stored, now_millis);
-        let is_useless = found.entry.is_none();
-        let (change, result) = decide(found)?;
-        let mut former = None;
-        match change {
-            Change::Keep => return Ok(result),
-            Change::Lease(lease) if !is_useless => {
-                stored.lease = lease;
-                return Ok(result);
-            }
-            Change::Store(new) => {
-                let size = size(cell.key().text(), &new.value);
-                if let Err(error) = self.capacity.check(size) {
-                    drop(entry);
-                    drop(new);
-                    return Err(error);
-                }
-                self.tickets.note(cell, new.useless());
-                former = Some(std::mem::replace(stored, new));
-                let weight = self.capacity.weight(size);
-                let more = u64::from(weight.saturating_sub(cell.weight()));
-                let is_reweighed = cell.reweigh(weight);
-                drop(entry);
-                if is_reweighed {
-                    self.make_room(more, now_millis);
-                    self.map.insert(Arc::clone(cell));
-                    // It may have died meanwhile, and was out of the map then.
-                    if cell.lock().is_none() {
-                        self.map.remove(cell);
-                    }
-                }
-            }
-            Change::Remove => former = self.forget(cell, entry),
-            Change::Lease(None) => {}
-            Change::Lease(Some(lease)) => {
-                former = self.forget(cell, entry);
-                if let (Some(stripe), Lease::Loading(token)) = (&mut stripe, lease) {
-                    stripe.insert(cell.key().text().as_ref().into(), token);
-                }
-            }
-            Change::RemoveAndLease(token) => {
-                former = self.forget(cell, entry);
-                if let Some(stripe) = &mut stripe {
-                    stripe.insert(cell.key().text().as_ref().into(), token);
-                }
-            }
-        }
-        drop(stripe);
-        drop(former);
-        Ok(result)
-    }
-
-    /// Changes what a key is about that has no cell.
-    fn create<T>(
-        &self,
-        key: KeyRef<'_>,
-        mut stripe: MutexGuard<'_, Stripe>,
-        decide: impl FnOnce(Found<'_>) -> Result<(Change, T)>,
-    ) -> Result<T> {
-        self.check_open()?;
-        let now_millis = self.clock.now_millis();
-        let token = match stripe.is_empty() {
-            true => None,
-            false => stripe.get(key.text).copied(),
-        };
-        let (change, result) = decide(Found {
-            entry: None,
-            lease: token.map(Lease::Loading),
-            now_millis,
-        })?;
-        match change {
-            // Nobody backs off from a key without a value.
-            Change::Keep | Change::Lease(Some(Lease::BackingOff { .. })) => {}
-            Change::Remove | Change::Lease(None) => {
-                if token.is_some() {
-                    stripe.remove(key.text);
-                }
-            }
-            Change::Lease(Some(Lease::Loading(token))) | Change::RemoveAndLease(token) => {
-                stripe.insert(key.text.into(), token);
-            }
-            Change::Store(entry) => {
-                let size = size(key.text, &entry.value);
-                if let Err(error) = self.capacity.check(size) {
-                    drop(stripe);
-                    drop(entry);
-                    return Err(error);
-                }
-                if token.is_some() {
-                    stripe.remove(key.text);
-                }
-                let weight = self.capacity.weight(size);
-                self.make_room(weight.into(), now_millis);
-                let insertions = self.insertions.0.fetch_add(1, Relaxed);
-                let useless = entry.useless();
-                let cell = Arc::new(Cell::new(key.into(), entry, weight, insertions));
-                self.map.insert(Arc::clone(&cell));
-                // Not before: the sweeper takes out what moka has.
-                if !useless.is_never()
-                    && let Some(entry) = &*cell.lock()
-                {
-                    self.tickets.note(&cell, entry.useless());
-                }
-            }
-        }
-        Ok(result)
-    }
-
-    /// Removes what has expired, as far as room is needed for so much weight: no live entry has to go then.
-    fn make_room(&self, weight: u64, now_millis: u64) {
-        let needed = self.map.weight().saturating_add(weight);
-        let mut excess = needed.saturating_sub(self.capacity.total_weight());
-        while excess > 0 {
-            let Some(cell) = self.tickets.take(now_millis) else {
-                return;
-            };
-            if self.remove_if_useless(&cell) {
-                excess = excess.saturating_sub(cell.weight().into());
-            }
-        }
     }
 
     fn remove_if_useless(&self, cell: &Arc<Cell>) -> bool {
@@ -483,7 +285,7 @@ impl Store {
             if looked_at % ASKED_EVERY == ASKED_EVERY - 1 && !go_on() {
                 return None;
             }
-            let key = cell.key().text();
+            let key = &cell.key;
             if pattern.selects(key.as_bytes()) {
                 selected.push(Arc::clone(key));
             }
@@ -522,9 +324,4 @@ impl Store {
     fn stripe(&self, key: KeyRef<'_>) -> MutexGuard<'_, Stripe> {
         self.stripes[(key.hash >> 20) as usize % STRIPES].0.lock()
     }
-}
-
-/// The bytes of an entry as the bound counts them: key and value, nothing else.
-fn size(key: &str, value: &Value) -> usize {
-    key.len().saturating_add(value.bytes().len())
 }

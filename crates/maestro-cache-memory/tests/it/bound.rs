@@ -150,6 +150,32 @@ fn a_bound_of_nothing_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Config);
     let error = InMemoryCache::builder().max_bytes(0).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
+    // So many entries leave no fraction of one for its bytes.
+    let both = InMemoryCache::builder().max_entries(u64::MAX).max_bytes(1);
+    assert_eq!(both.build().unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[test]
+fn neither_bound_is_passed_and_both_are_reached() {
+    for (max_entries, max_bytes) in [(1, 1), (3, 10), (1_000, 1 << 20)] {
+        let settings = InMemoryCache::builder().max_entries(max_entries);
+        let memory = settings.max_bytes(max_bytes).build().unwrap();
+        let cache = Cache::new(memory.clone());
+        // Keys that are as short as the bytes allow.
+        let keys = (0..=max_entries).map(|key| char::from_u32(key as u32 + 1).unwrap());
+        for key in keys
+            .clone()
+            .filter(|key| key.len_utf8() as u64 <= max_bytes)
+        {
+            now(cache.set_bytes(&key.to_string(), "")).unwrap();
+        }
+        assert_eq!(memory.entry_count(), max_entries);
+        let rest = usize::try_from(max_bytes).unwrap() - "k".len();
+        now(cache.set_bytes("k", vec![0; rest])).unwrap();
+        assert_eq!(memory.entry_count(), 1);
+        let error = now(cache.set_bytes("k", vec![0; rest + 1])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+    }
 }
 
 #[test]

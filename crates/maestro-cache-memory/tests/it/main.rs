@@ -14,3 +14,4 @@ mod contract;
 mod dropping;
 mod release;
 mod shared_values;
+mod url;

@@ -41,7 +41,7 @@ impl CellMap {
 
     pub(crate) fn insert(&self, cell: Arc<Cell>) {
         let mut cells = self.0.lock();
-        cells.held.retain(|held| !held.is_of(cell.key().as_ref()));
+        cells.held.retain(|held| !held.is_of(cell.key_ref()));
         cells.held.push(cell);
     }
 
@@ -74,5 +74,9 @@ impl CellMap {
         let mut cells = self.0.lock();
         let held = std::mem::take(&mut cells.held);
         cells.evicted.extend(held);
+    }
+
+    pub(crate) fn drop_evicted(&self) {
+        self.0.lock().evicted.clear();
     }
 }
