@@ -56,10 +56,16 @@ impl CellMap {
         self.moka.get(key.text)
     }
 
-    /// Whether `get` need not be called. moka logs each `get`, also one that finds nothing; only the
-    /// estimates of TinyLFU live on those.
+    /// Whether there is no cell of the key. Unlike `get`, moka does not log it.
     pub(crate) fn lacks(&self, key: KeyRef<'_>) -> bool {
-        self.policy == EvictionPolicy::Lru && !self.moka.contains_key(key.text)
+        !self.moka.contains_key(key.text)
+    }
+
+    /// Counts a miss, on which the estimates of TinyLFU live.
+    pub(crate) fn count_miss(&self, key: KeyRef<'_>) {
+        if self.policy == EvictionPolicy::TinyLfu {
+            self.moka.get(key.text);
+        }
     }
 
     /// Whether this very cell is there. Does not count as use.

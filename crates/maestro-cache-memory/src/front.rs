@@ -35,7 +35,7 @@ impl Front {
     /// A front with room for so many cells; none at all for zero.
     pub(crate) fn new(cells: u64) -> Self {
         // Buckets fill unevenly, so there are more ways than cells.
-        let buckets = (cells / 2).min(MAX_BUCKETS) as usize;
+        let buckets = (cells / 4).min(MAX_BUCKETS) as usize;
         let segments = match cells {
             0 => 0,
             _ => buckets.div_ceil(SEGMENT).next_power_of_two(),
@@ -43,10 +43,6 @@ impl Front {
         Self {
             segments: (0..segments).map(|_| OnceLock::new()).collect(),
         }
-    }
-
-    pub(crate) fn is_absent(&self) -> bool {
-        self.segments.is_empty()
     }
 
     #[inline]

@@ -73,7 +73,12 @@ impl Store {
         } else {
             0
         };
-        Self::with_front(capacity, policy, clock, Front::new(in_front), entries / 8)
+        let report_after = match policy {
+            EvictionPolicy::Lru => entries / 8,
+            // It counts uses, and does not only look at the last one.
+            EvictionPolicy::TinyLfu => entries / 64,
+        };
+        Self::with_front(capacity, policy, clock, Front::new(in_front), report_after)
     }
 
     pub(crate) fn with_front(
@@ -186,7 +191,7 @@ impl Store {
 
     /// The cell that moka has. It is in the front afterwards.
     fn find_in_map(&self, key: KeyRef<'_>) -> Option<Arc<Cell>> {
-        if !self.front.is_absent() && self.map.lacks(key) {
+        if self.map.lacks(key) {
             return None;
         }
         let cell = self.front.put(key, || self.map.get(key))?;
@@ -197,6 +202,7 @@ impl Store {
 
     /// Makes sure that the key which moka lacks is missing for everybody else, too.
     fn confirm_miss(&self, key: KeyRef<'_>) -> Option<Arc<Cell>> {
+        self.map.count_miss(key);
         let mut found = None;
         if self.capacity.counts_bytes() {
             // A cell that is weighed anew may be missing in moka for a moment, while its stripe is locked.
