@@ -26,6 +26,6 @@ check() { # features, most crates, crates that must not be there
     fi
 }
 
-check memory 60 'deadpool|deadpool-redis|maestro-cache-redis'
+check memory 55 'deadpool|deadpool-redis|maestro-cache-redis'
 check redis 80 'redis|rustls|crc16|maestro-cache-memory'
 check tls,cluster,sentinel 110 'redis|maestro-cache-memory'

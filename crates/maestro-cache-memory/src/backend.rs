@@ -13,7 +13,7 @@ use maestro_cache_core::{
     TimeToLive, Value,
 };
 
-use crate::cell::{Change, Entry};
+use crate::cell::{Change, Entry, Found};
 use crate::clear::clear;
 use crate::clock::Deadline;
 use crate::leases;
@@ -137,11 +137,8 @@ impl CacheBackend for InMemoryCache {
             for (key, value) in entries {
                 store.check_size(key.len().saturating_add(value.len()))?;
             }
-            let last: HashMap<_, _> = entries
-                .iter()
-                .enumerate()
-                .map(|(at, (key, _))| (*key, at))
-                .collect();
+            let places = entries.iter().enumerate();
+            let last: HashMap<_, _> = places.map(|(at, (key, _))| (*key, at)).collect();
             for (at, (key, value)) in entries.iter().enumerate() {
                 if last.get(key) == Some(&at) {
                     set(store, key, value.clone(), expiry, SetWhen::Always)?;
@@ -154,9 +151,8 @@ impl CacheBackend for InMemoryCache {
     fn delete<'a>(&'a self, _: CallContext, keys: &[&str]) -> CacheFuture<'a, u64> {
         self.write(|store| {
             let distinct: HashSet<_> = keys.iter().collect();
-            distinct.into_iter().try_fold(0, |removed, key| {
-                Ok(removed + u64::from(store.remove_live(key)?))
-            })
+            let remove = |removed, key: &&str| Ok(removed + u64::from(store.remove_live(key)?));
+            distinct.into_iter().try_fold(0, remove)
         })
     }
 
@@ -167,10 +163,8 @@ impl CacheBackend for InMemoryCache {
     fn take<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
         self.write(|store| {
             store.update(key, |live, _| {
-                Ok((
-                    Change::Remove { lease: None },
-                    live.map(|entry| entry.value.clone()),
-                ))
+                let value = live.map(|entry| entry.value.clone());
+                Ok((Change::REMOVE, value))
             })
         })
     }
@@ -229,19 +223,16 @@ impl CacheBackend for InMemoryCache {
         self.write(|store| {
             store.update(key, |live, now_millis| {
                 let deadline = Deadline::of(expiry, now_millis);
-                Ok(match live {
-                    // Nothing to remove: the entry has no expiry.
-                    Some(entry) if deadline.is_never() && entry.deadline.is_never() => {
-                        (Change::Keep, false)
-                    }
-                    // The same value, with what was decoded from it.
-                    Some(entry) => {
-                        let value = entry.value.clone();
-                        (Change::Store(Entry::new(value, deadline)), true)
-                    }
-                    // A stale one is none, and who says when it is gone wants it gone.
-                    None => (Change::Remove { lease: None }, false),
-                })
+                // A stale entry is none, and whoever says when it is gone wants it gone.
+                let Some(entry) = live else {
+                    return Ok((Change::REMOVE, false));
+                };
+                if deadline.is_never() && entry.deadline.is_never() {
+                    return Ok((Change::Keep, false));
+                }
+                // The same value, with what was decoded from it.
+                let entry = Entry::new(entry.value.clone(), deadline);
+                Ok((Change::Store(entry), true))
             })
         })
     }
@@ -278,11 +269,8 @@ impl CacheBackend for InMemoryCache {
     }
 
     fn renew<'a>(&'a self, _: CallContext, key: &str, token: LoadToken) -> CacheFuture<'a, bool> {
-        self.write(|store| {
-            store.lease(key, |found| {
-                Ok((Change::Keep, leases::holds(&found, token)))
-            })
-        })
+        let holds = |found: Found<'_>| (Change::Keep, leases::holds(&found, token));
+        self.write(|store| store.lease(key, holds))
     }
 
     fn publish<'a>(
@@ -303,11 +291,8 @@ impl CacheBackend for InMemoryCache {
         token: LoadToken,
         back_off_millis: Option<NonZeroU64>,
     ) -> CacheFuture<'a, bool> {
-        self.write(|store| {
-            store.lease(key, |found| {
-                Ok(leases::release(&found, token, back_off_millis))
-            })
-        })
+        let release = |found: Found<'_>| leases::release(&found, token, back_off_millis);
+        self.write(|store| store.lease(key, release))
     }
 
     fn look_up_many<'a>(
@@ -316,10 +301,8 @@ impl CacheBackend for InMemoryCache {
         keys: &[&str],
         look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
-        self.read(|store| {
-            let found = keys.iter().map(|key| store.look_up(key, look_for));
-            found.collect()
-        })
+        let look_up = |key: &&str| self.store.look_up(key, look_for);
+        self.read(|_| keys.iter().map(look_up).collect())
     }
 
     fn claim_many(
@@ -327,12 +310,8 @@ impl CacheBackend for InMemoryCache {
         _: CallContext,
         requests: Vec<ClaimRequest>,
     ) -> CacheFuture<'_, Vec<Result<Claim>>> {
-        self.write(|store| {
-            let claimed = requests
-                .into_iter()
-                .map(|request| claim(store, &request.key, request.token, request.over));
-            Ok(claimed.collect())
-        })
+        let claim = |each: ClaimRequest| claim(&self.store, &each.key, each.token, each.over);
+        self.read(|_| requests.into_iter().map(claim).collect())
     }
 
     fn publish_many(
@@ -340,12 +319,10 @@ impl CacheBackend for InMemoryCache {
         _: CallContext,
         publications: Vec<Publication>,
     ) -> CacheFuture<'_, Vec<Result<bool>>> {
-        self.write(|store| {
-            let published = publications
-                .into_iter()
-                .map(|each| publish(store, &each.key, each.token, each.value, each.keeping));
-            Ok(published.collect())
-        })
+        let publish = |each: Publication| {
+            publish(&self.store, &each.key, each.token, each.value, each.keeping)
+        };
+        self.read(|_| publications.into_iter().map(publish).collect())
     }
 
     fn ping(&self, _: CallContext) -> CacheFuture<'_, ()> {
@@ -359,7 +336,7 @@ impl CacheBackend for InMemoryCache {
 }
 
 fn claim(store: &Store, key: &str, token: LoadToken, over: ClaimOver) -> Result<Claim> {
-    store.lease(key, |found| Ok(leases::acquire(&found, token, over)))
+    store.lease(key, |found| leases::acquire(&found, token, over))
 }
 
 fn publish(
@@ -371,7 +348,7 @@ fn publish(
 ) -> Result<bool> {
     let mut value = Some(Value::remembering(value));
     store.lease(key, |found| {
-        Ok(leases::publish(&found, token, &mut value, keeping))
+        leases::publish(&found, token, &mut value, keeping)
     })
 }
 

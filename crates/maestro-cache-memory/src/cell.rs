@@ -89,7 +89,7 @@ impl Entry {
 }
 
 /// What is known of a value that a load has stored for other loads.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Loaded {
     /// The time from which it may not be served any more, not even as a stale value.
     pub(crate) useless: Deadline,
@@ -157,4 +157,8 @@ pub(crate) enum Change {
     },
     /// Keeps the entry, and sets or ends its lease.
     Lease(Option<Lease>),
+}
+
+impl Change {
+    pub(crate) const REMOVE: Self = Self::Remove { lease: None };
 }

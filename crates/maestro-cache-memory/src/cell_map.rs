@@ -1,15 +1,17 @@
 //! The cells by key: moka decides which there are, in which order they go, and what the bound is.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use foldhash::quality::RandomState;
+use moka::Equivalent;
 use moka::policy::EvictionPolicy as MokaPolicy;
 use moka::sync::Cache;
 
 use crate::capacity::{Capacity, EvictionPolicy};
 use crate::cell::Cell;
-use crate::key::{KeyRef, SameKey};
+use crate::key::KeyRef;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Up to this many entries the order and the bound are exact. In a larger cache, an entry that takes up
@@ -111,5 +113,20 @@ impl CellMap {
     /// The weight of all cells, as far as moka has applied its logs.
     pub(crate) fn weight(&self) -> u64 {
         self.moka.weighted_size()
+    }
+}
+
+/// Finds this very key in a table, and no other one of the same text.
+struct SameKey<'a>(&'a Arc<str>);
+
+impl Hash for SameKey<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl Equivalent<Arc<str>> for SameKey<'_> {
+    fn equivalent(&self, key: &Arc<str>) -> bool {
+        Arc::ptr_eq(self.0, key)
     }
 }

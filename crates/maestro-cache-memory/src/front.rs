@@ -9,7 +9,7 @@ use crate::sync::Mutex;
 const WAYS: usize = 4;
 /// With 64 bytes each, 4 MiB.
 const MAX_BUCKETS: u64 = 1 << 16;
-/// So many buckets are allocated at once, when the first cell comes into one of them.
+/// The buckets of a segment.
 const SEGMENT: usize = 64;
 /// The tag of a way without a cell.
 const EMPTY: u32 = 0;
@@ -18,8 +18,11 @@ const EMPTY: u32 = 0;
 /// another one, which is then found in moka.
 #[derive(Debug)]
 pub(crate) struct Front {
-    segments: Box<[OnceLock<Box<[Mutex<Bucket>]>>]>,
+    segments: Box<[Segment]>,
 }
+
+/// Buckets that are allocated once a cell comes into one of them.
+type Segment = OnceLock<Box<[Mutex<Bucket>]>>;
 
 #[derive(Debug, Default)]
 #[repr(align(64))] // A bucket and its lock are one cache line.
@@ -89,7 +92,7 @@ impl Front {
     }
 
     #[inline]
-    fn segment(&self, hash: u64) -> Option<&OnceLock<Box<[Mutex<Bucket>]>>> {
+    fn segment(&self, hash: u64) -> Option<&Segment> {
         let place = (hash as usize / SEGMENT) & self.segments.len().wrapping_sub(1);
         self.segments.get(place)
     }

@@ -1,9 +1,6 @@
 //! Keys with their hash, which is computed once for the tables here.
 
-use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::Arc;
-
-use moka::Equivalent;
+use std::hash::BuildHasher;
 
 /// A key of a call.
 #[derive(Clone, Copy)]
@@ -17,20 +14,5 @@ impl<'a> KeyRef<'a> {
     pub(crate) fn new(text: &'a str, hasher: &impl BuildHasher) -> Self {
         let hash = hasher.hash_one(text);
         Self { text, hash }
-    }
-}
-
-/// Finds this very key in a table, and no other one of the same text.
-pub(crate) struct SameKey<'a>(pub(crate) &'a Arc<str>);
-
-impl Hash for SameKey<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-    }
-}
-
-impl Equivalent<Arc<str>> for SameKey<'_> {
-    fn equivalent(&self, key: &Arc<str>) -> bool {
-        Arc::ptr_eq(self.0, key)
     }
 }

@@ -67,7 +67,7 @@ fn set_lease(found: &Found<'_>, lease: Option<Lease>) -> Change {
     match (found.entry, lease) {
         (Some(_), lease) => Change::Lease(lease),
         (None, Some(Lease::Loading(token))) => Change::Remove { lease: Some(token) },
-        (None, _) => Change::Remove { lease: None },
+        (None, _) => Change::REMOVE,
     }
 }
 

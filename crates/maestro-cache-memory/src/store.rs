@@ -68,17 +68,19 @@ impl Store {
     pub(crate) fn new(capacity: Capacity, policy: EvictionPolicy, clock: Clock) -> Self {
         let entries = capacity.max_entries();
         // Small caches go to moka with every use, so that their order is exact.
-        let in_front = if entries > MAX_EXACT_ENTRIES {
-            entries
-        } else {
-            0
-        };
+        let in_front = Some(entries).filter(|entries| *entries > MAX_EXACT_ENTRIES);
         let report_after = match policy {
             EvictionPolicy::Lru => entries / 8,
             // It counts uses, and does not only look at the last one.
             EvictionPolicy::TinyLfu => entries / 64,
         };
-        Self::with_front(capacity, policy, clock, Front::new(in_front), report_after)
+        Self::with_front(
+            capacity,
+            policy,
+            clock,
+            Front::new(in_front.unwrap_or(0)),
+            report_after,
+        )
     }
 
     pub(crate) fn with_front(
@@ -141,7 +143,7 @@ impl Store {
             return Ok(fresh);
         }
         self.lease(key, |found| {
-            Ok((Change::Keep, leases::look_up(&found, look_for)))
+            (Change::Keep, leases::look_up(&found, look_for))
         })
     }
 
@@ -284,22 +286,22 @@ impl Store {
         go_on: impl Fn() -> bool,
     ) -> Option<Vec<Arc<str>>> {
         const ASKED_EVERY: usize = 1024;
-        let mut selected = Vec::new();
+        let mut selected: Vec<Arc<str>> = Vec::new();
+        // Leases first: the value of one may be stored while the cells are looked at.
+        for place in self.stripes.iter() {
+            let stripe = place.0.lock();
+            let leased = stripe.keys().filter(|key| pattern.selects(key.as_bytes()));
+            selected.extend(leased.map(|key| key.as_ref().into()));
+        }
         // The front may have cells that moka has just evicted.
         let evicted = self.front.cells().filter(|cell| !self.map.holds(cell));
         for (looked_at, cell) in self.map.cells().chain(evicted).enumerate() {
             if looked_at % ASKED_EVERY == ASKED_EVERY - 1 && !go_on() {
                 return None;
             }
-            let key = &cell.key;
-            if pattern.selects(key.as_bytes()) {
-                selected.push(Arc::clone(key));
+            if pattern.selects(cell.key.as_bytes()) {
+                selected.push(Arc::clone(&cell.key));
             }
-        }
-        for place in self.stripes.iter() {
-            let stripe = place.0.lock();
-            let leased = stripe.keys().filter(|key| pattern.selects(key.as_bytes()));
-            selected.extend(leased.map(|key| Arc::from(&**key)));
         }
         Some(selected)
     }

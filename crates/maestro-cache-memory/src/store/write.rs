@@ -35,18 +35,17 @@ impl Store {
 
     /// Removes the entry. True if it was a live one.
     pub(crate) fn remove_live(&self, key: &str) -> Result<bool> {
-        self.update(key, |live, _| {
-            Ok((Change::Remove { lease: None }, live.is_some()))
-        })
+        self.update(key, |live, _| Ok((Change::REMOVE, live.is_some())))
     }
 
     /// The same for operations that also have to do with stale entries and with leases.
     pub(crate) fn lease<T>(
         &self,
         key: &str,
-        decide: impl FnOnce(Found<'_>) -> Result<(Change, T)>,
+        decide: impl FnOnce(Found<'_>) -> (Change, T),
     ) -> Result<T> {
-        self.change_in_map(KeyRef::new(key, &self.hasher), decide)
+        let key = KeyRef::new(key, &self.hasher);
+        self.change_in_map(key, |found| Ok(decide(found)))
     }
 
     fn change_in_map<T>(
@@ -130,12 +129,9 @@ impl Store {
     ) -> Result<T> {
         self.check_open()?;
         let now_millis = self.clock.now_millis();
-        // Mostly there is no load at all.
-        let is_leased = !stripe.is_empty();
-        let token = is_leased.then(|| stripe.get(key.text).copied()).flatten();
         let found = Found {
             entry: None,
-            lease: token.map(Lease::Loading),
+            lease: stripe.get(key.text).copied().map(Lease::Loading),
             now_millis,
         };
         let (change, result) = decide(found)?;
@@ -145,7 +141,6 @@ impl Store {
             Change::Remove { lease: Some(token) } => {
                 stripe.insert(key.text.into(), token);
             }
-            Change::Remove { lease: None } if token.is_none() => {}
             Change::Remove { lease: None } => {
                 stripe.remove(key.text);
             }
@@ -157,9 +152,7 @@ impl Store {
                         return Err(error);
                     }
                 };
-                if token.is_some() {
-                    stripe.remove(key.text);
-                }
+                stripe.remove(key.text);
                 self.make_room(weight, now_millis);
                 let insertions = self.insertions.0.fetch_add(1, Relaxed);
                 let is_kept_for_ever = entry.useless().is_never();

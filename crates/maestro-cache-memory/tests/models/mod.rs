@@ -122,7 +122,7 @@ impl World {
     }
 
     fn claim(&self, token: LoadToken) -> bool {
-        let claim = |found: Found<'_>| Ok(leases::acquire(&found, token, ClaimOver::Gap));
+        let claim = |found: Found<'_>| leases::acquire(&found, token, ClaimOver::Gap);
         let claim = self.store.lease(KEY, claim).expect("the store is open");
         matches!(claim, Claim::Granted)
     }
@@ -130,7 +130,7 @@ impl World {
     fn publish(&self, token: LoadToken, value: u64) -> bool {
         let mut value = Some(to_value(value));
         let keeping = Keeping::plain(Expiry::Never);
-        let publish = |found: Found<'_>| Ok(leases::publish(&found, token, &mut value, keeping));
+        let publish = |found: Found<'_>| leases::publish(&found, token, &mut value, keeping);
         self.store.lease(KEY, publish).expect("the store is open")
     }
 }
@@ -298,6 +298,19 @@ fn a_clear_leaves_nothing_that_was_there_before() {
         assert_eq!(world.get(), None);
         evicting.join().unwrap();
         reading.join().unwrap();
+        assert_eq!(world.get(), None);
+    });
+}
+
+#[test]
+fn a_clear_leaves_nothing_that_is_loaded_meanwhile() {
+    check(|| {
+        let world = World::new(None, false);
+        let token = LoadToken::from_number(1).expect("it is a token");
+        assert!(world.claim(token));
+        let loading = world.spawn(move |world| world.publish(token, 1));
+        world.clear();
+        loading.join().unwrap();
         assert_eq!(world.get(), None);
     });
 }
