@@ -135,7 +135,7 @@ impl CacheBackend for InMemoryCache {
     ) -> CacheFuture<'a, ()> {
         self.write(|store| {
             for (key, value) in entries {
-                store.check_size(key.len().saturating_add(value.len()))?;
+                store.weigh(key, value)?;
             }
             let places = entries.iter().enumerate();
             let last: HashMap<_, _> = places.map(|(at, (key, _))| (*key, at)).collect();

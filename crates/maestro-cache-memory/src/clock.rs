@@ -174,6 +174,11 @@ impl Deadline {
         Self(self.0.saturating_add(by_millis).min(u64::MAX - 1))
     }
 
+    /// The time until then.
+    pub(crate) fn left(self, now_millis: u64) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(now_millis))
+    }
+
     /// The millisecond; that of `NEVER` does not come.
     pub(crate) fn at_millis(self) -> u64 {
         self.0

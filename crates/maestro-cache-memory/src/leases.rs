@@ -32,10 +32,9 @@ pub(crate) fn look_up(found: &Found<'_>, look_for: LookFor) -> Lookup {
 pub(crate) fn fresh(live: &Entry, look_for: LookFor, now_millis: impl FnOnce() -> u64) -> Lookup {
     let value = live.value.clone();
     let age = match (look_for, &live.loaded) {
-        (LookFor::FreshOrStale, Some(loaded)) => loaded.cost.map(|cost| {
-            let left = live.deadline.at_millis().saturating_sub(now_millis());
-            let left = Duration::from_millis(left);
-            Age { left, cost }
+        (LookFor::FreshOrStale, Some(loaded)) => loaded.cost.map(|cost| Age {
+            left: live.deadline.left(now_millis()),
+            cost,
         }),
         _ => None,
     };

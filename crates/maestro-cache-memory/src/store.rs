@@ -1,18 +1,13 @@
 //! How calls on a key, moka's evictions and the sweeper work together.
 //!
-//! An operation finds the cell of its key, in the front or in moka, and does its work under the lock of
-//! the cell. Only a writer who finds no cell makes one, under the stripe lock of the key. moka evicts
-//! cells when it likes, and tells nobody. The rules that keep all of this in order:
+//! moka evicts cells when it likes, and tells nobody. These rules keep the rest in order:
 //!
 //! 1. A cell whose key is gone is **dead**: it is emptied under its lock, then leaves moka, then the front.
-//! 2. A cell enters the front while the lock of the bucket is held and moka has it.
+//! 2. A cell enters the front while its bucket is locked and moka has it.
 //! 3. Who finds no cell in moka looks into the front **afterwards**, and makes dead what moka has
 //!    evicted. Only then is the key missing.
 //! 4. A hit of the front is reported to moka every now and then. If moka has the cell no more, it is dead.
-//!
-//! So no value comes back once a caller has found it missing, and no write goes to a cell that others
-//! have given up. An operation that has a cell in its hands when moka evicts that takes effect before the
-//! eviction.
+//! 5. A new cell is inserted under the stripe lock of its key, by who finds none there.
 
 mod write;
 
@@ -47,12 +42,12 @@ const STRIPES: usize = 1;
 /// All entries of a cache.
 #[derive(Debug)]
 pub(crate) struct Store {
-    map: CellMap,
+    pub(crate) map: CellMap,
     front: Front,
     stripes: Box<[Padded<Mutex<Stripe>>]>,
     tickets: Tickets,
     /// The cells that were inserted so far.
-    insertions: Padded<AtomicU64>,
+    pub(crate) insertions: Padded<AtomicU64>,
     /// After so many insertions a hit of the front is reported again.
     report_after: u64,
     capacity: Capacity,
@@ -108,10 +103,10 @@ impl Store {
 
     #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::closed());
+        match self.closed.load(Ordering::Acquire) {
+            true => Err(Error::closed()),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// The live value of the key. Counts as use.
@@ -122,15 +117,10 @@ impl Store {
 
     /// The remaining time of the key. May count as use.
     pub(crate) fn time_to_live(&self, key: &str) -> TimeToLive {
-        let left = |entry: &Entry| {
-            if entry.deadline.is_never() {
-                return TimeToLive::NoExpiry;
-            }
-            let now_millis = self.clock.now_millis();
-            match entry.deadline.at_millis().checked_sub(now_millis) {
-                None | Some(0) => TimeToLive::Missing,
-                Some(left) => TimeToLive::Left(Duration::from_millis(left)),
-            }
+        let left = |live: &Entry| match live.deadline.left(self.clock.now_millis()) {
+            _ if live.deadline.is_never() => TimeToLive::NoExpiry,
+            Duration::ZERO => TimeToLive::Missing,
+            left => TimeToLive::Left(left),
         };
         self.read(key, left).unwrap_or(TimeToLive::Missing)
     }
@@ -205,33 +195,33 @@ impl Store {
     /// Makes sure that the key which moka lacks is missing for everybody else, too.
     fn confirm_miss(&self, key: KeyRef<'_>) -> Option<Arc<Cell>> {
         self.map.count_miss(key);
-        let mut found = None;
         if self.capacity.counts_bytes() {
             // A cell that is weighed anew may be missing in moka for a moment, while its stripe is locked.
             let _stripe = self.stripe(key);
-            found = self.map.get(key);
-        }
-        found.or_else(|| {
-            let cell = self.front.find(key)?;
-            if self.map.holds(&cell) {
+            if let Some(cell) = self.map.get(key) {
                 return Some(cell);
             }
+        }
+        let cell = self.front.find(key)?;
+        if !self.map.holds(&cell) {
             self.remove(&cell);
-            None
-        })
+            return None;
+        }
+        Some(cell)
     }
 
     fn remove_if_useless(&self, cell: &Arc<Cell>) -> bool {
         let entry = cell.lock();
-        let Some(useless) = entry.as_ref().map(Entry::useless) else {
-            return false;
-        };
-        if !useless.has_passed(self.clock.now_millis()) {
-            self.tickets.note(cell, useless);
-            return false;
+        let now_millis = self.clock.now_millis();
+        match entry.as_ref().map(Entry::useless) {
+            Some(useless) if useless.has_passed(now_millis) => {
+                drop(self.forget(cell, entry));
+                return true;
+            }
+            Some(later) => self.tickets.note(cell, later),
+            None => {}
         }
-        drop(self.forget(cell, entry));
-        true
+        false
     }
 
     /// Makes the cell dead.
@@ -248,15 +238,15 @@ impl Store {
         former
     }
 
-    /// Refuses an entry that would not fit into an empty cache.
-    pub(crate) fn check_size(&self, bytes: usize) -> Result<()> {
-        self.capacity.check(bytes)
-    }
-
     /// Releases everything that has expired, or all if the store is closed. For the sweeper.
     pub(crate) fn release(&self) {
         if self.check_open().is_err() {
-            self.release_all();
+            for place in self.stripes.iter() {
+                // A writer who was let in before has inserted its cell by now.
+                *place.0.lock() = Stripe::default();
+            }
+            let cells = self.map.cells().chain(self.front.cells());
+            cells.for_each(|cell| self.remove(&cell));
         }
         let _turn = self.map.turn();
         let now_millis = self.clock.now_millis();
@@ -265,16 +255,6 @@ impl Store {
         }
         self.map.settle();
         self.tickets.tidy(self.map.len());
-    }
-
-    fn release_all(&self) {
-        for place in self.stripes.iter() {
-            // A writer who was let in before has inserted its cell by now.
-            *place.0.lock() = Stripe::default();
-        }
-        for cell in self.map.cells().chain(self.front.cells()) {
-            self.remove(&cell);
-        }
     }
 
     /// The stored keys that the pattern selects, with expired ones and leased ones. Counts as no use.
@@ -311,16 +291,6 @@ impl Store {
         let _turn = self.map.turn();
         self.map.settle();
         self.map.len()
-    }
-
-    #[cfg(all(test, loom))]
-    pub(crate) fn map(&self) -> &CellMap {
-        &self.map
-    }
-
-    #[cfg(all(test, loom))]
-    pub(crate) fn count_insertion(&self) {
-        self.insertions.0.fetch_add(1, Relaxed);
     }
 
     /// Lets no further call in, and has every entry released by the sweeper.

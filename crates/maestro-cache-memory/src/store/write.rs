@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use maestro_cache_core::{Result, Value};
+use maestro_cache_core::{Bytes, Result};
 
 use super::{Store, Stripe};
 use crate::cell::{Cell, Change, Entry, Found, Lease};
@@ -94,7 +94,7 @@ impl Store {
                 }
             }
             Change::Store(new) => {
-                let weight = match self.weigh(key, &new.value) {
+                let weight = match self.weigh(key, new.value.bytes()) {
                     Ok(weight) => weight,
                     Err(error) => {
                         drop(entry);
@@ -145,7 +145,7 @@ impl Store {
                 stripe.remove(key.text);
             }
             Change::Store(entry) => {
-                let weight = match self.weigh(key.text, &entry.value) {
+                let weight = match self.weigh(key.text, entry.value.bytes()) {
                     Ok(weight) => weight,
                     Err(error) => {
                         drop(stripe);
@@ -169,8 +169,8 @@ impl Store {
 
     /// The weight of an entry: key and value are counted, nothing else. Refuses one that would not fit
     /// into an empty cache.
-    fn weigh(&self, key: &str, value: &Value) -> Result<u32> {
-        let bytes = key.len().saturating_add(value.bytes().len());
+    pub(crate) fn weigh(&self, key: &str, value: &Bytes) -> Result<u32> {
+        let bytes = key.len().saturating_add(value.len());
         self.capacity.check(bytes)?;
         Ok(self.capacity.weight(bytes))
     }

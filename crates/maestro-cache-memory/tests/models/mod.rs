@@ -3,6 +3,8 @@
 // A model fails by panicking; Clippy does not see a test behind `loom`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use loom::model::Builder;
 use loom::sync::Arc;
 use loom::thread::{self, JoinHandle};
@@ -111,7 +113,7 @@ impl World {
     }
 
     fn evict(&self) {
-        self.store.map().evict_all();
+        self.store.map.evict_all();
     }
 
     fn clear(&self) {
@@ -247,7 +249,7 @@ fn a_late_report_harms_no_newer_value() {
     check(|| {
         let world = World::with_value(1, true);
         // So that the next hit is reported.
-        world.store.count_insertion();
+        world.store.insertions.0.fetch_add(1, Relaxed);
         world.evict();
         let reading = world.spawn(|world| [world.get(), world.get()]);
         world.set(2);
@@ -255,7 +257,7 @@ fn a_late_report_harms_no_newer_value() {
         let reads = reading.join().unwrap();
         let age = |read: &Option<u64>| read.unwrap_or(1);
         assert!(reads.iter().map(age).is_sorted(), "{reads:?}");
-        world.store.map().drop_evicted();
+        world.store.map.drop_evicted();
         assert_eq!(world.get(), Some(2));
     });
 }
