@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the models of the memory store, in all orders in which its threads can run, up to three
-# preemptions, and those of loads, in some thousand orders of their tasks.
+# Checks the models of the memory backend (cells, front and stripes), in all orders in which threads can
+# run, up to three preemptions, and those of loads, in some thousand orders of their tasks.
 # LOOM_MAX_PREEMPTIONS=4 looks further, and takes longer.
 set -euo pipefail
 cd "$(dirname "$0")/.."

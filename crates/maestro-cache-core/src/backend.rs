@@ -110,7 +110,7 @@ pub trait CacheBackend: fmt::Debug + Send + Sync + 'static {
     /// Removes the keys and counts the live entries that were removed.
     fn delete<'a>(&'a self, context: CallContext, keys: &[&str]) -> CacheFuture<'a, u64>;
 
-    /// True if there is a live entry. Does not count as use for an eviction order.
+    /// True if there is a live entry. May count as use for an eviction order.
     fn exists<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, bool>;
 
     /// Removes the entry and returns its value, atomically.
@@ -141,7 +141,7 @@ pub trait CacheBackend: fmt::Debug + Send + Sync + 'static {
         expiry_if_created: Expiry,
     ) -> CacheFuture<'a, i64>;
 
-    /// The remaining time of the entry. Does not count as use for an eviction order.
+    /// The remaining time of the entry. May count as use for an eviction order.
     fn ttl<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, TimeToLive>;
 
     /// Changes the expiry and leaves the value alone. With [`Expiry::AfterMillis`]: true if there

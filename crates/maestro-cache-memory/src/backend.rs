@@ -2,26 +2,22 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::future::poll_fn;
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use maestro_cache_core::{
     CacheBackend, CacheFuture, CallContext, Claim, ClaimOver, ClaimRequest, Error, ErrorKind,
-    Expiry, Flights, Keeping, LoadToken, LookFor, Lookup, Outcome, Pattern, Publication, Result,
-    SetWhen, TimeToLive, Value,
+    Expiry, Flights, Keeping, LoadToken, LookFor, Lookup, Pattern, Publication, Result, SetWhen,
+    TimeToLive, Value,
 };
 
-use crate::InMemoryCacheBuilder;
-use crate::claims;
-use crate::entry::{Deadline, Entry};
-use crate::store::{Change, Store};
-
-/// After this many removals `clear` lets other tasks run.
-const CLEAR_BATCH: usize = 256;
+use crate::cell::{Change, Entry, Found};
+use crate::clear::clear;
+use crate::clock::Deadline;
+use crate::leases;
+use crate::store::Store;
 
 /// A cache in the memory of this process.
 ///
@@ -47,13 +43,15 @@ const CLEAR_BATCH: usize = 256;
 /// # Guarantees
 ///
 /// - **Bound**: by entries, and if asked for by bytes. Expired entries go first, then the least
-///   recently used one. Overwriting evicts nobody, unless by bytes, where the new value is larger.
-///   While calls follow one another the bound holds and the order is exact; while writers run at
-///   once it may be passed by at most one entry for each of them, for a moment.
+///   recently used one. Overwriting evicts nothing, unless by bytes, where the new value is larger.
+///   A cache of up to 1,024 entries is exact for calls that follow one another: the bound holds
+///   after each call, and the least recently used entry goes first. A larger one keeps its
+///   bound within moka's maintenance, and approximates the order: the use of an entry counts again
+///   once an eighth of `max_entries` was inserted since. `exists` and `ttl` may count as use.
 /// - **Time**: to the millisecond, on a monotonic clock. An expired entry is never seen, and its
 ///   memory is released without traffic, usually within a second.
 /// - **Concurrency**: all operations on a key follow one another; a read sees a whole write or none.
-/// - **Drop**: a value is dropped while no lock is held, so its `Drop` may call the cache.
+/// - **Drop**: the `Drop` of a value must not call the cache, as with moka.
 /// - **No runtime**: every call but `clear` answers at once. `clear` looks at every key, then lets
 ///   other tasks run between its removals; it ends at the deadline. Nothing here needs Tokio.
 /// - **Close**: entries are released in the background, usually within a second.
@@ -64,11 +62,6 @@ pub struct InMemoryCache {
 }
 
 impl InMemoryCache {
-    /// Settings for a cache in memory.
-    pub fn builder() -> InMemoryCacheBuilder {
-        InMemoryCacheBuilder::new()
-    }
-
     pub(crate) fn from_store(store: Arc<Store>) -> Self {
         Self {
             store,
@@ -142,13 +135,10 @@ impl CacheBackend for InMemoryCache {
     ) -> CacheFuture<'a, ()> {
         self.write(|store| {
             for (key, value) in entries {
-                store.check_size(key.len().saturating_add(value.len()))?;
+                store.weigh(key, value)?;
             }
-            let last: HashMap<_, _> = entries
-                .iter()
-                .enumerate()
-                .map(|(at, (key, _))| (*key, at))
-                .collect();
+            let places = entries.iter().enumerate();
+            let last: HashMap<_, _> = places.map(|(at, (key, _))| (*key, at)).collect();
             for (at, (key, value)) in entries.iter().enumerate() {
                 if last.get(key) == Some(&at) {
                     set(store, key, value.clone(), expiry, SetWhen::Always)?;
@@ -161,9 +151,8 @@ impl CacheBackend for InMemoryCache {
     fn delete<'a>(&'a self, _: CallContext, keys: &[&str]) -> CacheFuture<'a, u64> {
         self.write(|store| {
             let distinct: HashSet<_> = keys.iter().collect();
-            distinct.into_iter().try_fold(0, |removed, key| {
-                Ok(removed + u64::from(remove(store, key)?))
-            })
+            let remove = |removed, key: &&str| Ok(removed + u64::from(store.remove_live(key)?));
+            distinct.into_iter().try_fold(0, remove)
         })
     }
 
@@ -174,7 +163,8 @@ impl CacheBackend for InMemoryCache {
     fn take<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
         self.write(|store| {
             store.update(key, |live, _| {
-                Ok((Change::Remove, live.map(|entry| entry.value.clone())))
+                let value = live.map(|entry| entry.value.clone());
+                Ok((Change::REMOVE, value))
             })
         })
     }
@@ -233,50 +223,22 @@ impl CacheBackend for InMemoryCache {
         self.write(|store| {
             store.update(key, |live, now_millis| {
                 let deadline = Deadline::of(expiry, now_millis);
-                Ok(match live {
-                    // Nothing to remove: the entry has no expiry.
-                    Some(entry) if deadline.is_never() && entry.deadline.is_never() => {
-                        (Change::Keep, false)
-                    }
-                    // The same value, with what was decoded from it.
-                    Some(entry) => {
-                        let value = entry.value.clone();
-                        (Change::Store(Entry::new(value, deadline)), true)
-                    }
-                    // A stale one is none, and who says when it is gone wants it gone.
-                    None => (Change::Remove, false),
-                })
+                // A stale entry is none, and whoever says when it is gone wants it gone.
+                let Some(entry) = live else {
+                    return Ok((Change::REMOVE, false));
+                };
+                if deadline.is_never() && entry.deadline.is_never() {
+                    return Ok((Change::Keep, false));
+                }
+                // The same value, with what was decoded from it.
+                let entry = Entry::new(entry.value.clone(), deadline);
+                Ok((Change::Store(entry), true))
             })
         })
     }
 
     fn clear<'a>(&'a self, context: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
-        let pattern = pattern.clone();
-        CacheFuture::pending(async move {
-            let started = Instant::now();
-            let in_time = || started.elapsed() < context.timeout();
-            self.store.check_open()?;
-            let selected = self.store.selected_keys(&pattern, in_time);
-            let selected = selected.ok_or_else(clear_timed_out)?;
-            let mut removed = 0;
-            for (batch, keys) in selected.chunks(CLEAR_BATCH).enumerate() {
-                if batch > 0 {
-                    let_others_run().await;
-                    if !in_time() {
-                        // A part is gone already, whatever becomes of the rest.
-                        return Err(clear_timed_out().with_outcome(Outcome::Unknown));
-                    }
-                }
-                for key in keys {
-                    let was_live = remove(&self.store, key).map_err(|error| match removed {
-                        0 => error,
-                        _ => error.with_outcome(Outcome::Unknown),
-                    })?;
-                    removed += u64::from(was_live);
-                }
-            }
-            Ok(removed)
-        })
+        CacheFuture::pending(clear(&self.store, context, pattern.clone()))
     }
 
     fn flights(&self) -> &Flights {
@@ -293,7 +255,7 @@ impl CacheBackend for InMemoryCache {
         key: &str,
         look_for: LookFor,
     ) -> CacheFuture<'a, Lookup> {
-        self.read(|store| store.look_up(key, look_for))
+        self.write(|store| store.look_up(key, look_for))
     }
 
     fn claim<'a>(
@@ -307,11 +269,8 @@ impl CacheBackend for InMemoryCache {
     }
 
     fn renew<'a>(&'a self, _: CallContext, key: &str, token: LoadToken) -> CacheFuture<'a, bool> {
-        self.write(|store| {
-            store.change(key, |found| {
-                Ok((Change::Keep, claims::holds(&found, token)))
-            })
-        })
+        let holds = |found: Found<'_>| (Change::Keep, leases::holds(&found, token));
+        self.write(|store| store.lease(key, holds))
     }
 
     fn publish<'a>(
@@ -332,11 +291,8 @@ impl CacheBackend for InMemoryCache {
         token: LoadToken,
         back_off_millis: Option<NonZeroU64>,
     ) -> CacheFuture<'a, bool> {
-        self.write(|store| {
-            store.change(key, |found| {
-                Ok(claims::release(&found, token, back_off_millis))
-            })
-        })
+        let release = |found: Found<'_>| leases::release(&found, token, back_off_millis);
+        self.write(|store| store.lease(key, release))
     }
 
     fn look_up_many<'a>(
@@ -345,10 +301,8 @@ impl CacheBackend for InMemoryCache {
         keys: &[&str],
         look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
-        self.read(|store| {
-            let found = keys.iter().map(|key| Ok(store.look_up(key, look_for)));
-            found.collect()
-        })
+        let look_up = |key: &&str| self.store.look_up(key, look_for);
+        self.read(|_| keys.iter().map(look_up).collect())
     }
 
     fn claim_many(
@@ -356,12 +310,8 @@ impl CacheBackend for InMemoryCache {
         _: CallContext,
         requests: Vec<ClaimRequest>,
     ) -> CacheFuture<'_, Vec<Result<Claim>>> {
-        self.write(|store| {
-            let claimed = requests
-                .into_iter()
-                .map(|request| claim(store, &request.key, request.token, request.over));
-            Ok(claimed.collect())
-        })
+        let claim = |each: ClaimRequest| claim(&self.store, &each.key, each.token, each.over);
+        self.read(|_| requests.into_iter().map(claim).collect())
     }
 
     fn publish_many(
@@ -369,12 +319,10 @@ impl CacheBackend for InMemoryCache {
         _: CallContext,
         publications: Vec<Publication>,
     ) -> CacheFuture<'_, Vec<Result<bool>>> {
-        self.write(|store| {
-            let published = publications
-                .into_iter()
-                .map(|each| publish(store, &each.key, each.token, each.value, each.keeping));
-            Ok(published.collect())
-        })
+        let publish = |each: Publication| {
+            publish(&self.store, &each.key, each.token, each.value, each.keeping)
+        };
+        self.read(|_| publications.into_iter().map(publish).collect())
     }
 
     fn ping(&self, _: CallContext) -> CacheFuture<'_, ()> {
@@ -388,7 +336,7 @@ impl CacheBackend for InMemoryCache {
 }
 
 fn claim(store: &Store, key: &str, token: LoadToken, over: ClaimOver) -> Result<Claim> {
-    store.change(key, |found| Ok(claims::claim(found, token, over)))
+    store.lease(key, |found| leases::acquire(&found, token, over))
 }
 
 fn publish(
@@ -399,8 +347,8 @@ fn publish(
     keeping: Keeping,
 ) -> Result<bool> {
     let mut value = Some(Value::remembering(value));
-    store.change(key, |found| {
-        Ok(claims::publish(&found, token, &mut value, keeping))
+    store.lease(key, |found| {
+        leases::publish(&found, token, &mut value, keeping)
     })
 }
 
@@ -424,11 +372,6 @@ fn store_or_keep(value: Option<Value>, expiry: Expiry, now_millis: u64) -> (Chan
     }
 }
 
-/// Removes the entry. True if it was a live one.
-fn remove(store: &Store, key: &str) -> Result<bool> {
-    store.update(key, |live, _| Ok((Change::Remove, live.is_some())))
-}
-
 /// What Redis' `INCRBY` takes for an integer: digits without a leading zero, behind a minus sign
 /// at most. Whatever does not come back as it was is not canonical.
 fn canonical_integer(bytes: &[u8]) -> Option<i64> {
@@ -450,55 +393,4 @@ fn overflow() -> Error {
         ErrorKind::Overflow,
         "the sum is beyond the 64 bits of a counter; `set` it anew",
     )
-}
-
-fn clear_timed_out() -> Error {
-    Error::new(
-        ErrorKind::Timeout,
-        "the deadline passed before all entries were removed; call it again for the rest, or give \
-         it more time by `with_timeout`",
-    )
-}
-
-/// Gives the executor a turn, without needing to know which one it is.
-async fn let_others_run() {
-    let mut gave_way = false;
-    poll_fn(|context| {
-        if gave_way {
-            return Poll::Ready(());
-        }
-        gave_way = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::canonical_integer;
-
-    #[test]
-    fn only_what_redis_takes_for_an_integer_is_one() {
-        for integer in [0, 5, -5, i64::MAX, i64::MIN] {
-            assert_eq!(
-                canonical_integer(integer.to_string().as_bytes()),
-                Some(integer)
-            );
-        }
-        for text in [
-            "",
-            " 1",
-            "1 ",
-            "+1",
-            "01",
-            "-0",
-            "1.5",
-            "-",
-            "9223372036854775808",
-            "x",
-        ] {
-            assert_eq!(canonical_integer(text.as_bytes()), None, "{text:?}");
-        }
-    }
 }

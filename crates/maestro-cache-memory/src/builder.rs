@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use maestro_cache_core::Result;
 
-use crate::bounds::{Bounds, EvictionPolicy};
-use crate::clock::Clock;
+use crate::backend::InMemoryCache;
+use crate::capacity::{Capacity, EvictionPolicy};
+use crate::clock::{Clock, ManualClock};
 use crate::store::Store;
-use crate::{InMemoryCache, ManualClock, sweeper};
+use crate::sweeper;
 
 /// Settings for an [`InMemoryCache`]; made by [`InMemoryCache::builder`].
 ///
@@ -34,18 +35,21 @@ pub struct InMemoryCacheBuilder {
     clock: Clock,
 }
 
-impl InMemoryCacheBuilder {
-    /// How many entries are kept unless the builder says otherwise.
-    pub const DEFAULT_MAX_ENTRIES: u64 = 10_000;
-
-    pub(crate) fn new() -> Self {
-        Self {
-            max_entries: Self::DEFAULT_MAX_ENTRIES,
+impl InMemoryCache {
+    /// Settings for a cache in memory.
+    pub fn builder() -> InMemoryCacheBuilder {
+        InMemoryCacheBuilder {
+            max_entries: InMemoryCacheBuilder::DEFAULT_MAX_ENTRIES,
             max_bytes: None,
             policy: EvictionPolicy::default(),
             clock: Clock::monotonic(),
         }
     }
+}
+
+impl InMemoryCacheBuilder {
+    /// How many entries are kept unless the builder says otherwise.
+    pub const DEFAULT_MAX_ENTRIES: u64 = 10_000;
 
     /// How many entries are kept at most; 10 000 by default.
     pub fn max_entries(mut self, max_entries: u64) -> Self {
@@ -87,8 +91,8 @@ impl InMemoryCacheBuilder {
     /// [`Config`](maestro_cache_core::ErrorKind::Config) if a bound is 0, or if there are more
     /// than 4294967295 entries beside a bound by bytes.
     pub fn build(self) -> Result<InMemoryCache> {
-        let bounds = Bounds::new(self.max_entries, self.max_bytes)?;
-        let store = Arc::new(Store::new(bounds, self.policy, self.clock));
+        let capacity = Capacity::new(self.max_entries, self.max_bytes)?;
+        let store = Arc::new(Store::new(capacity, self.policy, self.clock));
         sweeper::watch(Arc::downgrade(&store));
         Ok(InMemoryCache::from_store(store))
     }

@@ -1,9 +1,10 @@
 //! The in-memory backend of maestro-cache: the contract of Redis in one process.
 //!
-//! For development, for tests and for services of a single instance. The entries, their order of
-//! use, their deadlines and the clock are this crate's own, so that the bound and the order are
-//! exact, tests can move time, and a value is dropped where it may call the cache. What an
-//! operation means stands in `maestro-cache-core`.
+//! For development, for tests and for services of a single instance. [moka](https://docs.rs/moka)
+//! decides which keys there are, in which order they are evicted, and keeps the bound. Everything else
+//! happens in the cell of a key, in place: that is faster than a call of moka, makes all operations
+//! on a key follow one another, and lets tests move time. What an operation means stands in
+//! `maestro-cache-core`.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -19,18 +20,27 @@
 //! ```
 
 mod backend;
-mod bounds;
 mod builder;
-mod claims;
+mod capacity;
+mod cell;
+#[cfg_attr(loom, path = "../tests/models/cell_map.rs")]
+mod cell_map;
+mod clear;
 mod clock;
-mod entry;
-mod settings;
+mod expiry;
+mod front;
+mod key;
+mod leases;
+#[cfg(all(test, loom))]
+#[path = "../tests/models/mod.rs"]
+mod models;
 mod store;
 mod sweeper;
 mod sync;
+mod url;
 
 pub use backend::InMemoryCache;
-pub use bounds::EvictionPolicy;
 pub use builder::InMemoryCacheBuilder;
+pub use capacity::EvictionPolicy;
 pub use clock::ManualClock;
-pub use settings::SCHEMES;
+pub use url::SCHEMES;

@@ -1,15 +1,15 @@
-//! The primitives that the store is built from: those of production, or those of the model checker
+//! The primitives that calls meet at: those of production, or those of the model checker
 //! [loom](https://docs.rs/loom), which tries all orders in which threads can run.
 
 #[cfg(not(loom))]
 pub(crate) use parking_lot::{Mutex, MutexGuard};
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::MutexGuard;
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, Ordering};
 
 /// loom's mutex, which is never poisoned: a panic ends the whole model.
 #[cfg(loom)]
@@ -26,3 +26,9 @@ impl<T> Mutex<T> {
         self.0.lock().expect("no model goes on after a panic")
     }
 }
+
+/// A value alone on its cache lines, so that threads do not slow each other down for what they do not
+/// share.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Padded<T>(pub(crate) T);

@@ -52,8 +52,8 @@ impl Cache {
     /// change what is inside of it. Readers who come while the first one decodes may decode too,
     /// and get the first one's `Arc`. Where several types are read from one key, the first one is
     /// kept and the others are decoded anew. What was decoded is dropped when the entry goes
-    /// and no reader holds it any more, by whichever call or thread that is: its `Drop` may call the
-    /// cache, and should be quick.
+    /// and no reader holds it any more, by whichever call or thread that is: its `Drop` must not call
+    /// the cache, and should be quick.
     ///
     /// # Examples
     ///
@@ -233,7 +233,7 @@ impl Cache {
             })
     }
 
-    /// True if there is a live entry. Does not count as use for the order of eviction.
+    /// True if there is a live entry. May count as use for the order of eviction.
     ///
     /// Redis: [`EXISTS`](https://redis.io/docs/latest/commands/exists/).
     ///

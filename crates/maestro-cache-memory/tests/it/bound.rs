@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use maestro_cache_core::{Cache, ErrorKind, StaleIfError, Ttl};
-use maestro_cache_memory::{InMemoryCache, InMemoryCacheBuilder, ManualClock};
+use maestro_cache_memory::{EvictionPolicy, InMemoryCache, InMemoryCacheBuilder, ManualClock};
 
 const LONG: Duration = Duration::from_secs(3600);
+/// Up to this many entries the bound and the order are exact.
+const EXACT: u64 = 1_024;
 
 fn cache(settings: InMemoryCacheBuilder) -> Cache {
     Cache::new(settings.build().unwrap())
@@ -83,16 +85,6 @@ fn every_operation_that_touches_a_value_counts_as_use() {
 }
 
 #[test]
-fn looking_whether_an_entry_is_there_does_not_count_as_use() {
-    let cache = bounded(2);
-    ["a", "b"].into_iter().for_each(|key| set(&cache, key));
-    assert!(now(cache.exists("a")).unwrap());
-    now(cache.ttl("a")).unwrap();
-    set(&cache, "c");
-    assert_eq!(present(&cache, &["a", "b", "c"]), "bc");
-}
-
-#[test]
 fn overwriting_evicts_nobody() {
     let cache = bounded(2);
     ["a", "b"].into_iter().for_each(|key| set(&cache, key));
@@ -158,6 +150,32 @@ fn a_bound_of_nothing_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Config);
     let error = InMemoryCache::builder().max_bytes(0).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
+    // So many entries leave no fraction of one for its bytes.
+    let both = InMemoryCache::builder().max_entries(u64::MAX).max_bytes(1);
+    assert_eq!(both.build().unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[test]
+fn neither_bound_is_passed_and_both_are_reached() {
+    for (max_entries, max_bytes) in [(1, 1), (3, 10), (1_000, 1 << 20)] {
+        let settings = InMemoryCache::builder().max_entries(max_entries);
+        let memory = settings.max_bytes(max_bytes).build().unwrap();
+        let cache = Cache::new(memory.clone());
+        // Keys that are as short as the bytes allow.
+        let keys = (0..=max_entries).map(|key| char::from_u32(key as u32 + 1).unwrap());
+        for key in keys
+            .clone()
+            .filter(|key| key.len_utf8() as u64 <= max_bytes)
+        {
+            now(cache.set_bytes(&key.to_string(), "")).unwrap();
+        }
+        assert_eq!(memory.entry_count(), max_entries);
+        let rest = usize::try_from(max_bytes).unwrap() - "k".len();
+        now(cache.set_bytes("k", vec![0; rest])).unwrap();
+        assert_eq!(memory.entry_count(), 1);
+        let error = now(cache.set_bytes("k", vec![0; rest + 1])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+    }
 }
 
 #[test]
@@ -175,7 +193,7 @@ fn what_cannot_fit_is_refused_and_changes_nothing() {
 
 #[test]
 fn bytes_are_bounded_and_the_least_recently_used_go() {
-    let cache = cache(InMemoryCache::builder().max_bytes(100));
+    let cache = cache(InMemoryCache::builder().max_entries(EXACT).max_bytes(100));
     for key in ["a", "b", "c", "d"] {
         now(cache.set_bytes(key, vec![0; 24])).unwrap();
     }
@@ -217,13 +235,13 @@ fn random_calls_evict_just_what_a_list_by_use_evicts() {
         state ^= state << 17;
         state % below
     };
-    for capacity in [1, 2, 3, 7, 70, 200] {
+    for capacity in [1, 2, 3, 7, 70, 200, EXACT] {
         let cache = bounded(capacity);
         let mut by_use: Vec<String> = Vec::new();
         for _ in 0..20_000 {
             let key = format!("k{}", random(capacity * 2));
             let at = by_use.iter().position(|used| *used == key);
-            match random(6) {
+            match random(5) {
                 0 | 1 => {
                     set(&cache, &key);
                     at.map(|at| by_use.remove(at));
@@ -242,7 +260,6 @@ fn random_calls_evict_just_what_a_list_by_use_evicts() {
                         by_use.push(used);
                     }
                 }
-                4 => assert_eq!(now(cache.exists(&key)).unwrap(), at.is_some()),
                 _ => {
                     assert_eq!(now(cache.delete(&key)).unwrap(), at.is_some());
                     at.map(|at| by_use.remove(at));
@@ -290,6 +307,57 @@ async fn concurrent_writers_leave_the_bound_kept() {
         }
     }
     assert_eq!(left.len(), MAX_ENTRIES);
+}
+
+#[test]
+fn a_hot_entry_survives_in_a_large_cache() {
+    for policy in [EvictionPolicy::Lru, EvictionPolicy::TinyLfu] {
+        let cache = cache(InMemoryCache::builder().eviction_policy(policy));
+        set(&cache, "hot");
+        for index in 0..100_000 {
+            if index % 200 == 0 {
+                assert_eq!(now(cache.get::<i64>("hot")).unwrap(), Some(1), "{index}");
+            }
+            set(&cache, &index.to_string());
+        }
+    }
+}
+
+#[test]
+fn an_overwritten_entry_survives_in_a_large_cache() {
+    let cache = cache(InMemoryCache::builder());
+    for index in 0..100_000 {
+        if index % 200 == 0 {
+            assert_eq!(now(cache.increment("hot", 1)).unwrap(), index / 200 + 1);
+        }
+        set(&cache, &index.to_string());
+    }
+}
+
+#[test]
+fn a_large_cache_has_what_was_just_stored() {
+    let cache = bounded(2_000);
+    for index in 0..20_000 {
+        let key = index.to_string();
+        now(cache.set(&key, &index)).unwrap();
+        assert_eq!(now(cache.get(&key)).unwrap(), Some(index));
+    }
+}
+
+#[test]
+fn a_large_cache_keeps_its_bound_after_maintenance() {
+    const MAX_ENTRIES: u64 = 5_000;
+    let memory = InMemoryCache::builder().max_entries(MAX_ENTRIES);
+    let memory = memory.build().unwrap();
+    let cache = Cache::new(memory.clone());
+    for index in 0..20_000 {
+        set(&cache, &index.to_string());
+        if index % 1_000 == 0 {
+            // To count them lets moka do its maintenance.
+            assert!(memory.entry_count() <= MAX_ENTRIES);
+        }
+    }
+    assert_eq!(memory.entry_count(), MAX_ENTRIES);
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! Values whose `Drop` calls the cache: no lock is held when a value is dropped, wherever that is.
+//! Values are dropped once they are of no use to anybody, and no lock of theirs is held then.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -48,10 +49,10 @@ impl Fixture {
         }
     }
 
-    /// Bytes that call the cache when they are dropped.
+    /// Bytes that are counted when they are dropped.
     fn bytes(&self, size: usize) -> Bytes {
-        Bytes::from_owner(Calling {
-            fixture: self.clone(),
+        Bytes::from_owner(Counted {
+            dropped: Arc::clone(&self.dropped),
             bytes: vec![b'x'; size],
         })
     }
@@ -59,61 +60,37 @@ impl Fixture {
     fn set(&self, key: &str) {
         now(self.cache.set_bytes(key, self.bytes(1))).unwrap();
     }
-
-    /// Calls that take every lock there is: that of each part, and that of evictions.
-    fn call(&self) {
-        let _ = self.memory.entry_count();
-        let number = self.dropped.fetch_add(1, Ordering::SeqCst);
-        for key in 0..=MAX_ENTRIES {
-            let set = now(self.cache.set(&format!("{number}:{key}"), &1));
-            let get = now(self.cache.get_bytes(&format!("{number}:{key}")));
-            if let Err(error) = set.and(get) {
-                assert_eq!(error.kind(), ErrorKind::Closed);
-            }
-        }
-    }
 }
 
-struct Calling {
-    fixture: Fixture,
+struct Counted {
+    dropped: Arc<AtomicU64>,
     bytes: Vec<u8>,
 }
 
-impl AsRef<[u8]> for Calling {
+impl AsRef<[u8]> for Counted {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl Drop for Calling {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.fixture.call();
+        self.dropped.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-/// Fails where `case` hangs, and where it drops another number of values than it should.
-fn drops(expected: u64, case: impl Fn(&Fixture) + Send + Copy + 'static) {
+/// Fails where `case` drops another number of values than it should.
+fn drops(expected: u64, case: impl Fn(&Fixture)) {
     for policy in [EvictionPolicy::Lru, EvictionPolicy::TinyLfu] {
-        let dropped = without_hanging(move || {
-            let fixture = Fixture::new(policy);
-            case(&fixture);
-            let given_up = Instant::now() + Duration::from_secs(60);
-            // The sweeper may have to come first.
-            while fixture.dropped.load(Ordering::SeqCst) < expected && Instant::now() < given_up {
-                thread::sleep(Duration::from_millis(5));
-            }
-            fixture.dropped.load(Ordering::SeqCst)
-        });
-        assert_eq!(dropped, expected);
+        let fixture = Fixture::new(policy);
+        case(&fixture);
+        let given_up = Instant::now() + Duration::from_secs(60);
+        // The sweeper may have to come first.
+        while fixture.dropped.load(Ordering::SeqCst) < expected && Instant::now() < given_up {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(fixture.dropped.load(Ordering::SeqCst), expected);
     }
-}
-
-fn without_hanging<T: Send + 'static>(case: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, is_done) = mpsc::channel();
-    thread::spawn(move || done.send(case()));
-    is_done
-        .recv_timeout(Duration::from_secs(120))
-        .expect("it neither panics nor waits for a lock that it holds itself")
 }
 
 #[test]
@@ -228,7 +205,7 @@ fn when_it_is_too_large() {
     });
 }
 
-static SHARED: OnceLock<Fixture> = OnceLock::new();
+static DECODED_DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// What `get_shared` has decoded, and an entry keeps.
 #[derive(Deserialize)]
@@ -236,19 +213,74 @@ struct Decoded(#[allow(dead_code)] u8);
 
 impl Drop for Decoded {
     fn drop(&mut self) {
-        SHARED.get().expect("it is set first").call();
+        DECODED_DROPPED.fetch_add(1, Ordering::SeqCst);
     }
 }
 
 #[test]
 fn when_it_was_decoded_and_shared() {
-    without_hanging(|| {
-        let fixture = SHARED.get_or_init(|| Fixture::new(EvictionPolicy::Lru));
-        now(fixture.cache.set("key", &1)).unwrap();
-        let decoded = now(fixture.cache.get_shared::<Decoded>("key")).unwrap();
-        drop(decoded.expect("it is there"));
-        assert_eq!(fixture.dropped.load(Ordering::SeqCst), 0);
-        now(fixture.cache.set("key", &2)).unwrap();
-        assert_eq!(fixture.dropped.load(Ordering::SeqCst), 1);
-    });
+    let fixture = Fixture::new(EvictionPolicy::Lru);
+    now(fixture.cache.set("key", &1)).unwrap();
+    let decoded = now(fixture.cache.get_shared::<Decoded>("key")).unwrap();
+    drop(decoded.expect("it is there"));
+    assert_eq!(DECODED_DROPPED.load(Ordering::SeqCst), 0);
+    now(fixture.cache.set("key", &2)).unwrap();
+    assert_eq!(DECODED_DROPPED.load(Ordering::SeqCst), 1);
+}
+
+/// Bytes that say when they are dropped, and take their time.
+struct Slow {
+    begun: Sender<()>,
+    go_on: Receiver<()>,
+}
+
+impl AsRef<[u8]> for Slow {
+    fn as_ref(&self) -> &[u8] {
+        b"slow"
+    }
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        let _ = self.begun.send(());
+        let _ = self.go_on.recv();
+    }
+}
+
+#[test]
+fn a_slow_drop_of_a_replaced_value_keeps_nobody_from_its_key() {
+    type Replace = fn(&Cache);
+    let replacements: [Replace; 2] = [
+        |cache| now(cache.set("key", &1)).unwrap(),
+        |cache| assert!(now(cache.delete("key")).unwrap()),
+    ];
+    for max_entries in [MAX_ENTRIES, 10_000] {
+        for replace in replacements {
+            let settings = InMemoryCache::builder().max_entries(max_entries);
+            let cache = Cache::new(settings.build().unwrap());
+            let (begun, has_begun) = mpsc::channel();
+            let (go_on, may_go_on) = mpsc::channel();
+            let slow = Slow {
+                begun,
+                go_on: may_go_on,
+            };
+            now(cache.set_bytes("key", Bytes::from_owner(slow))).unwrap();
+            let replacing = {
+                let cache = cache.clone();
+                thread::spawn(move || replace(&cache))
+            };
+            has_begun.recv().unwrap();
+            let (done, is_done) = mpsc::channel();
+            let beside = thread::spawn(move || {
+                let _ = now(cache.get_bytes("key")).unwrap();
+                now(cache.set("key", &2)).unwrap();
+                done.send(now(cache.get::<i64>("key")).unwrap())
+            });
+            let read = is_done.recv_timeout(Duration::from_secs(60));
+            drop(go_on);
+            assert_eq!(read.expect("nobody waits for a lock"), Some(2));
+            beside.join().unwrap().unwrap();
+            replacing.join().unwrap();
+        }
+    }
 }

@@ -14,3 +14,5 @@ mod contract;
 mod dropping;
 mod release;
 mod shared_values;
+mod threads;
+mod url;

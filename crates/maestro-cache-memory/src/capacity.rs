@@ -1,4 +1,4 @@
-//! How much is kept: by entries, and if asked for by bytes too.
+//! The bound: by entries, and if asked for by bytes too.
 
 use maestro_cache_core::{Error, ErrorKind, Result};
 
@@ -22,14 +22,14 @@ pub enum EvictionPolicy {
 /// that is more. The shares never add up to more than the whole, so neither bound is ever passed;
 /// where small and large entries are mixed, room is used up before either is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub(crate) struct Capacity {
     max_entries: u64,
     max_bytes: Option<u64>,
     /// The weight of an entry that is bounded by the number of entries.
     entry_weight: u32,
 }
 
-impl Bounds {
+impl Capacity {
     pub(crate) fn new(max_entries: u64, max_bytes: Option<u64>) -> Result<Self> {
         if max_entries == 0 || max_bytes == Some(0) {
             return Err(Error::new(
@@ -64,6 +64,11 @@ impl Bounds {
         self.max_entries
     }
 
+    /// Whether entries weigh differently.
+    pub(crate) fn counts_bytes(self) -> bool {
+        self.max_bytes.is_some()
+    }
+
     /// The weight that fills the room.
     pub(crate) fn total_weight(self) -> u64 {
         self.max_entries.saturating_mul(self.entry_weight.into())
@@ -90,49 +95,6 @@ impl Bounds {
                 ),
             )),
             _ => Ok(()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn entries_alone_weigh_one_each() {
-        let bounds = Bounds::new(7, None).unwrap();
-        assert_eq!(bounds.total_weight(), 7);
-        assert_eq!(bounds.weight(1 << 30), 1);
-        assert!(bounds.check(usize::MAX).is_ok());
-        assert_eq!(
-            Bounds::new(u64::MAX, None).unwrap().total_weight(),
-            u64::MAX
-        );
-    }
-
-    #[test]
-    fn neither_bound_can_be_passed_and_both_can_be_reached() {
-        for (max_entries, max_bytes) in [(1, 1), (3, 10), (10_000, 1 << 20), (u32::MAX.into(), 1)] {
-            let bounds = Bounds::new(max_entries, Some(max_bytes)).unwrap();
-            let total = bounds.total_weight();
-            // As many small entries as the first bound says, and no more.
-            assert_eq!(total / u64::from(bounds.weight(0)), max_entries);
-            // One entry as large as the second bound says, and no larger.
-            let max_bytes = usize::try_from(max_bytes).unwrap();
-            assert!(u64::from(bounds.weight(max_bytes)) <= total);
-            assert!(bounds.check(max_bytes).is_ok());
-            assert_eq!(
-                bounds.check(max_bytes + 1).unwrap_err().kind(),
-                ErrorKind::TooLarge
-            );
-        }
-    }
-
-    #[test]
-    fn a_bound_of_nothing_is_refused() {
-        for (max_entries, max_bytes) in [(0, None), (1, Some(0)), (u64::MAX, Some(1))] {
-            let error = Bounds::new(max_entries, max_bytes).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config);
         }
     }
 }
