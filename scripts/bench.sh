@@ -10,14 +10,14 @@ case "${1:---full}" in
     *) echo "usage: scripts/bench.sh [--quick|--full]" >&2; exit 2 ;;
 esac
 scripts/install.sh
-cargo build --locked --release --quiet -p maestro-cache-benches --bins
-programs=${CARGO_TARGET_DIR:-target}/release
+cargo build --locked --release --quiet --manifest-path benches/Cargo.toml --bins
+programs=${CARGO_TARGET_DIR:-benches/target}/release
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 
 # The paths that a service takes most often.
 mkdir "$directory/profiles"
-for operation in "memory/get shared hit" "memory/get owned hit" "memory/set with TTL"; do
+for operation in "memory/get shared hit" "memory/get owned hit" "memory/set"; do
     scripts/profile.sh "$operation" >"$directory/profiles/${operation#memory/}.md"
 done
 

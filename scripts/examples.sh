@@ -35,7 +35,7 @@ answers || { cat "$directory/log" >&2; exit 1; }
 
 quickstart() { # where it runs, as the program itself tells it
     local shown
-    shown=$(cargo run --locked --quiet --example quickstart)
+    shown=$(cargo run --locked --quiet --features redis --example quickstart)
     echo "$shown"
     grep -qx "backend  *$1" <<<"$shown" || { echo "it has to run on $1" >&2; return 1; }
 }
@@ -43,7 +43,7 @@ quickstart() { # where it runs, as the program itself tells it
 quickstart memory
 MAESTRO_CACHE_URL=redis+unix://$socket quickstart redis
 MAESTRO_CACHE_URL=redis://127.0.0.1:$port quickstart redis
-cargo run --locked --quiet --example catalog
+cargo run --locked --quiet --features redis --example catalog
 
 # Each starts the servers that its example is about.
 scripts/local-tls.sh

@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.."
 kept=benches/instructions.tsv
 export allowed_percent=5
 
-cargo build --locked --release --quiet -p maestro-cache-benches --bin counted
-export counted=${CARGO_TARGET_DIR:-target}/release/counted
+cargo build --locked --release --quiet --manifest-path benches/Cargo.toml --bin counted
+export counted=${CARGO_TARGET_DIR:-benches/target}/release/counted
 directory=$(mktemp -d)
 export directory
 trap 'rm -rf "$directory"' EXIT

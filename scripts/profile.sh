@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo build --locked --release --quiet -p maestro-cache-benches --bin counted
-counted=${CARGO_TARGET_DIR:-target}/release/counted
+cargo build --locked --release --quiet --manifest-path benches/Cargo.toml --bin counted
+counted=${CARGO_TARGET_DIR:-benches/target}/release/counted
 if [ -z "${1:-}" ]; then
     "$counted" --list | cut -f 1 | grep -v '^loop$'
     exit

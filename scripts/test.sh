@@ -27,6 +27,7 @@ facade=(-p maestro-cache --no-default-features --features)
 
 step "format"
 cargo fmt --all --check
+cargo fmt --manifest-path benches/Cargo.toml --check
 
 step "lint, all features"
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
@@ -35,6 +36,10 @@ for features in "" memory redis tls cluster sentinel anyhow; do
     cargo clippy --locked "${facade[@]}" "$features" --lib --tests -- -D warnings
 done
 
+# Their own workspace: they are built as a service is, without the lints of this one.
+step "lint, benches"
+cargo clippy --locked --manifest-path benches/Cargo.toml --all-targets -- -D warnings
+
 step "neither backend drags in the other"
 scripts/features.sh
 
@@ -42,6 +47,9 @@ step "test, all features"
 cargo test --locked --workspace --all-features --all-targets
 step "test the examples in the docs"
 cargo test --locked --workspace --all-features --doc
+# In release, since their programs are built so below.
+step "test, benches"
+cargo test --locked --release --manifest-path benches/Cargo.toml --lib --tests
 for features in memory redis; do
     step "test, features '$features'"
     cargo test --locked "${facade[@]}" "$features" --lib --test it
@@ -73,6 +81,8 @@ step "dependencies"
 # The crates of other platforms, which no build here has downloaded, are in the tree as well.
 cargo fetch --locked
 cargo deny --locked --offline check licenses bans sources
+cargo fetch --locked --manifest-path benches/Cargo.toml
+cargo deny --locked --offline --manifest-path benches/Cargo.toml --config deny.toml check licenses bans sources
 # The database of advisories lives on a host of its own, which not every machine reaches.
 if [ -n "${MAESTRO_CHECK_ADVISORIES:-}" ]; then
     cargo deny --locked check advisories

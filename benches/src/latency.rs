@@ -23,6 +23,8 @@ pub struct Latencies {
     pub p99_by_p50: Quartiles,
     /// Our 99th percentile divided by its, round by round.
     pub our_p99_by_its: Quartiles,
+    /// The same for the 99.9th.
+    pub our_p999_by_its: Quartiles,
 }
 
 #[derive(Clone, Copy)]
@@ -54,6 +56,7 @@ pub fn race_latencies(contest: &Contest, pace: Pace) -> Vec<Latencies> {
         rounds.iter().map(of).collect()
     };
     let our_p99 = each(&rounds[0], |round| round.p99);
+    let our_p999 = each(&rounds[0], |round| round.p999);
     contestants
         .iter()
         .zip(&rounds)
@@ -66,6 +69,7 @@ pub fn race_latencies(contest: &Contest, pace: Pace) -> Vec<Latencies> {
                 contestant: contestant.name().to_owned(),
                 p99_by_p50: Quartiles::of_ratios(&p99, &p50),
                 our_p99_by_its: Quartiles::of_ratios(&our_p99, &p99),
+                our_p999_by_its: Quartiles::of_ratios(&our_p999, &p999),
                 p50_nanos: Quartiles::of(p50).median,
                 p99_nanos: Quartiles::of(p99).median,
                 p999_nanos: Quartiles::of(p999).median,

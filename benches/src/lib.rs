@@ -1,16 +1,11 @@
 //! What maestro-cache costs, beside what else one would take, in the same process.
 //!
+//! The package is a workspace of its own, built as a service is that depends on the crates.
+//!
 //! [`memory`], [`redis`] and [`codec`] say who does what: each [`Contest`] is one operation, and its
 //! contestants do the same work on the same keys. How that is measured is left to the programs:
 //! `ratios` has them take turns, `counted` runs one of them under callgrind, criterion takes each by
 //! itself, `footprint` asks the allocator, and `page` writes `docs/performance.md` from it all.
-
-// A measurement that cannot be set up ends the program, as a test does.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::missing_panics_doc
-)]
 
 pub mod codec;
 mod contest;

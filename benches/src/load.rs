@@ -52,6 +52,13 @@ impl Load {
         })
     }
 
+    /// So many keys, one after the other.
+    #[must_use]
+    pub fn in_order(keys: usize) -> Self {
+        let mut ids = (0..keys).cycle();
+        Self::new(keys, || ids.next().unwrap_or_default())
+    }
+
     /// As many keys, none of which another load has.
     #[must_use]
     pub fn absent(keys: usize) -> Self {

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
+use crate::redis::ServerTime;
 use crate::{Latencies, Outcome};
 
 /// All that was measured in one run.
@@ -19,6 +20,8 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
     /// How long the slow ones among them took.
     pub latencies: Vec<Latencies>,
+    /// What operations take of the server.
+    pub server_times: Vec<ServerTime>,
     /// What entries take, if the run was told.
     pub footprint: Option<Footprint>,
     /// The figures that are kept in `benches/instructions.tsv`.
@@ -112,6 +115,13 @@ impl Report {
         self.latencies
             .iter()
             .find(|calls| calls.contest == contest && calls.contestant == contestant)
+    }
+
+    /// What an operation takes of the server.
+    #[must_use]
+    pub fn server_time(&self, operation: &str) -> Option<&ServerTime> {
+        let mut times = self.server_times.iter();
+        times.find(|time| time.operation == operation)
     }
 
     /// The instructions of an operation.

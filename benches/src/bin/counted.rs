@@ -1,8 +1,6 @@
 //! `counted --list` names what is counted, how often, and whose it is; `counted <operation>` does it,
 //! for `scripts/instructions.sh` to run under callgrind.
 
-#![allow(clippy::print_stdout, clippy::expect_used)]
-
 use maestro_cache_benches::counted::{COUNTED, Counted};
 
 fn main() {

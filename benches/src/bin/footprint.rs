@@ -2,8 +2,6 @@
 //!
 //! A program of its own, since counting makes every allocation slower.
 
-#![allow(clippy::print_stdout, clippy::expect_used)]
-
 use std::alloc::System;
 
 use maestro_cache_benches::{Footprint, memory::kept};

@@ -1,12 +1,11 @@
 //! `ratios [--quick] [--only <part of a name>] [--json <file>] [--footprint <file>]`: has all
 //! contestants take turns, and prints what came of it.
 
-#![allow(clippy::print_stdout, clippy::expect_used)]
-
 use std::path::PathBuf;
 
 use maestro_cache_benches::{
     Latencies, Machine, Outcome, Pace, Report, TARGETS, Verdict, contests, race, race_latencies,
+    redis,
 };
 
 /// Of which contests single calls are timed as well.
@@ -58,6 +57,11 @@ fn main() {
         if let Some(file) = &arguments.json {
             report.write(file);
         }
+    }
+    report.server_times = redis::server_times(&arguments.only, pace);
+    print_server_times(&report.server_times);
+    if let Some(file) = &arguments.json {
+        report.write(file);
     }
     print_targets(&report);
 }
@@ -115,6 +119,23 @@ fn print_latencies(latencies: &[Latencies]) {
             calls.p99_nanos,
             calls.p999_nanos,
             calls.p99_by_p50.median,
+        );
+    }
+}
+
+fn print_server_times(times: &[redis::ServerTime]) {
+    for time in times {
+        let ratio = time.ours_by_plain;
+        println!(
+            "{:40}{:>8.0} ns of the server, {} {:>8.0} ns: {:.2} times as long ({:.2} to {:.2})   {}",
+            time.operation,
+            time.our_nanos.median,
+            time.plain,
+            time.plain_nanos.median,
+            ratio.median,
+            ratio.lower,
+            ratio.upper,
+            time.ours,
         );
     }
 }

@@ -1,18 +1,15 @@
 //! The caches that are set beside each other, each bounded alike and with the same order of use.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use maestro_cache::{Cache, InMemoryCache, Ttl};
-use moka::policy::EvictionPolicy;
+use maestro_cache::{Cache, EvictionPolicy, InMemoryCache};
+use moka::policy::EvictionPolicy as MokaPolicy;
 use parking_lot::Mutex;
 
 use super::steps::block_on;
 use crate::load::Load;
 use crate::{PREFIX, Step, User};
-
-/// What is written with a time to live lives so long: longer than any measurement.
-pub(super) const TTL: Duration = Duration::from_secs(3600);
 
 /// Longer than any call takes on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,21 +19,21 @@ pub(super) type Locked<V> = Mutex<HashMap<String, V>>;
 pub(super) type MokaSync<V> = moka::sync::Cache<String, V>;
 pub(super) type MokaFuture<V> = moka::future::Cache<String, V>;
 
-/// Ours. Its entries do not expire unless a call says so.
+/// Ours, with the time to live that a service gets that names none: each hit asks the clock.
 #[must_use]
 pub fn ours(capacity: usize) -> Cache {
-    Cache::builder(backend(capacity))
+    ours_with(capacity, EvictionPolicy::Lru)
+}
+
+/// Ours, with this order of eviction.
+pub(super) fn ours_with(capacity: usize, policy: EvictionPolicy) -> Cache {
+    let builder = InMemoryCache::builder().max_entries(capacity as u64);
+    let backend = builder.eviction_policy(policy).build();
+    Cache::builder(backend.expect("the capacity is more than zero"))
         .key_prefix(PREFIX)
-        .default_ttl(Ttl::Never)
         .timeout(TIMEOUT)
         .build()
         .expect("the settings are right")
-}
-
-/// What is behind ours.
-pub(super) fn backend(capacity: usize) -> InMemoryCache {
-    let builder = InMemoryCache::builder().max_entries(capacity as u64);
-    builder.build().expect("the capacity is more than zero")
 }
 
 /// Ours, with a user under each key, each decoded once as it is after its first shared read.
@@ -68,15 +65,22 @@ pub(super) fn moka_sync<V>(
 where
     V: Clone + Send + Sync + 'static,
 {
-    let cache = moka::sync::Cache::builder()
-        .max_capacity(capacity as u64)
-        .eviction_policy(EvictionPolicy::lru())
-        .build();
+    let cache = moka_empty(capacity, MokaPolicy::lru());
     for step in load.each_once() {
         cache.insert(step.stored.to_owned(), value(step));
     }
     cache.run_pending_tasks();
     cache
+}
+
+pub(super) fn moka_empty<V>(capacity: usize, policy: MokaPolicy) -> MokaSync<V>
+where
+    V: Clone + Send + Sync + 'static,
+{
+    moka::sync::Cache::builder()
+        .max_capacity(capacity as u64)
+        .eviction_policy(policy)
+        .build()
 }
 
 pub(super) fn moka_future<V>(
@@ -89,7 +93,7 @@ where
 {
     let cache = moka::future::Cache::builder()
         .max_capacity(capacity as u64)
-        .eviction_policy(EvictionPolicy::lru())
+        .eviction_policy(MokaPolicy::lru())
         .build();
     block_on(async {
         for step in load.each_once() {
@@ -98,23 +102,4 @@ where
         cache.run_pending_tasks().await;
     });
     cache
-}
-
-/// A time to live for each entry, as moka has it.
-pub(super) struct ExpiresAfterWrite;
-
-impl<V> moka::Expiry<String, V> for ExpiresAfterWrite {
-    fn expire_after_create(&self, _: &String, _: &V, _: Instant) -> Option<Duration> {
-        Some(TTL)
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &String,
-        _: &V,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(TTL)
-    }
 }

@@ -2,7 +2,7 @@
 
 use maestro_cache::{Bytes, Cache, Ttl};
 
-use super::caches::{TTL, moka_sync, ours, ours_filled};
+use super::caches::{moka_sync, ours, ours_filled};
 use super::steps::block_on;
 use crate::load::Load;
 use crate::values::User;
@@ -40,24 +40,24 @@ impl SharedHits {
 /// Which cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Ours, without a time to live.
+    /// Ours.
     Ours,
-    /// Ours, with one.
-    OursWithTtl,
+    /// Ours, without a time to live.
+    OursForEver,
     /// Raw moka, with bytes under strings.
     Moka,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Ours, Self::OursWithTtl, Self::Moka];
+    pub const ALL: [Self; 3] = [Self::Ours, Self::OursForEver, Self::Moka];
 
     /// What it is called in a table.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Ours => "maestro-cache",
-            Self::OursWithTtl => "maestro-cache, with TTL",
+            Self::OursForEver => "maestro-cache, no TTL",
             Self::Moka => "moka::sync",
         }
     }
@@ -94,10 +94,10 @@ impl Entries {
             Kind::Moka => Kept::Moka {
                 _cache: moka_sync(KEYS, &load, |_| value()),
             },
-            Kind::Ours | Kind::OursWithTtl => {
+            Kind::Ours | Kind::OursForEver => {
                 let ttl = match kind {
-                    Kind::OursWithTtl => Ttl::After(TTL),
-                    _ => Ttl::Never,
+                    Kind::OursForEver => Ttl::Never,
+                    _ => Ttl::Default,
                 };
                 let cache = ours(KEYS);
                 block_on(async {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use maestro_cache::Bytes;
 
-use super::caches::{TTL, locked, moka_sync, ours_filled};
+use super::caches::{moka_sync, ours_filled};
 use super::steps::{at_each_step, block_on};
 use crate::contest::{Contest, Contestant};
 use crate::load::Load;
 use crate::values::User;
 
 const KEYS: usize = 5_000;
-const COUNTS: [usize; 4] = [1, 10, 100, 1_000];
+const COUNTS: [usize; 2] = [10, 100];
 
 pub(super) fn contests() -> Vec<Contest> {
     let mut contests = vec![Contest::new("memory/clear 10,000 of 100,000", clear)];
@@ -21,7 +21,7 @@ pub(super) fn contests() -> Vec<Contest> {
             move || get_many(count),
         ));
         contests.push(Contest::new(
-            format!("memory/set_many of {count} with TTL"),
+            format!("memory/set_many of {count}"),
             move || set_many(count),
         ));
     }
@@ -58,10 +58,7 @@ fn set_many(count: usize) -> Vec<Contestant> {
     vec![
         at_each_step("maestro-cache", 1, &load, async move |step| {
             let steps = ours_load.following(step, count);
-            cache
-                .set_many(steps.map(|step| (step.name, &first)))
-                .ttl(TTL)
-                .await
+            cache.set_many(steps.map(|step| (step.name, &first))).await
         }),
         at_each_step("moka::sync, encoding", 1, &load, async move |step| {
             for step in sync_load.following(step, count) {
@@ -79,9 +76,8 @@ fn clear() -> Vec<Contestant> {
     let capacity = 2 * (KEPT + CLEARED);
     let cache = ours_filled(capacity, &kept);
     let sync = moka_sync(capacity, &kept, |_| Bytes::new());
-    let locked = locked(&kept, |_| Bytes::new());
     let cleared = Arc::new(Load::absent(CLEARED));
-    let [ours_cleared, sync_cleared, locked_cleared] = [(); 3].map(|()| Arc::clone(&cleared));
+    let [ours_cleared, sync_cleared] = [(); 2].map(|()| Arc::clone(&cleared));
     let fill_ours = {
         let cache = cache.clone();
         move || {
@@ -102,15 +98,6 @@ fn clear() -> Vec<Contestant> {
             sync.run_pending_tasks();
         }
     };
-    let locked = Arc::new(locked);
-    let fill_locked = {
-        let locked = Arc::clone(&locked);
-        move || {
-            let entries = locked_cleared.each_once();
-            let mut map = locked.lock();
-            map.extend(entries.map(|step| (step.stored.to_owned(), Bytes::new())));
-        }
-    };
     vec![
         Contestant::prepared("maestro-cache", fill_ours, move |()| {
             let removed = block_on(cache.clear("none:*"));
@@ -122,9 +109,6 @@ fn clear() -> Vec<Contestant> {
                     sync.invalidate(&*key);
                 }
             }
-        }),
-        Contestant::prepared("locked map, retain", fill_locked, move |()| {
-            locked.lock().retain(|key, _| !key.contains("none:"));
         }),
     ]
 }

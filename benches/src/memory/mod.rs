@@ -1,4 +1,4 @@
-//! The in-memory backend beside raw moka and a locked hash map.
+//! The in-memory backend beside raw moka.
 //!
 //! `caches` makes each of them, `steps` has them take their turns, and the others hold the contests.
 

@@ -2,40 +2,47 @@
 
 use std::sync::Arc;
 
-use maestro_cache::{Bytes, Cache, CacheBackend, CallContext, Expiry, SetWhen, Ttl, Value};
+use maestro_cache::{Bytes, Cache, EvictionPolicy};
+use moka::policy::EvictionPolicy as MokaPolicy;
 
-use super::caches::{backend, locked, moka_future, moka_sync, ours, ours_filled};
+use super::caches::{locked, moka_empty, moka_sync, ours, ours_filled, ours_with};
 use super::steps::{at_each_step, block_on};
 use crate::contest::{Contest, Contestant, Hits};
 use crate::load::{Load, Step};
 use crate::values::{SIZES, User, text};
 
-/// So many keys are hot unless a contest is about their number.
+/// So many keys are hot unless a contest is about their number, in a cache for twice as many.
 const KEYS: usize = 5_000;
-/// As many as a front in front of the cache would never hold.
-const MANY_KEYS: usize = 200_000;
 /// So few that a mebibyte under each takes little room.
 const FEW_KEYS: usize = 32;
 const EVERY_TWENTIETH: usize = 20;
 
 pub(super) fn contests() -> Vec<Contest> {
+    let zipf = || Load::zipf(100_000);
+    let uniform = || Load::uniform(200_000);
     let mut contests = vec![
         Contest::new("memory/nothing", nothing),
         Contest::new("memory/get shared hit, 1 thread", || shared_hit(1, KEYS)),
         Contest::new("memory/get shared hit, 2 threads", || shared_hit(2, KEYS)),
-        Contest::new("memory/get owned hit, 1 thread", || owned_hit(1)),
-        Contest::new("memory/get owned hit, 2 threads", || owned_hit(2)),
+        Contest::new("memory/get owned hit, 1 thread", owned_hit),
         Contest::new("memory/get bytes hit, 1 thread", bytes_hit),
         Contest::new("memory/get miss, 1 thread", miss),
         Contest::new("memory/mixed 95/5 shared, 1 thread", || mixed(1)),
         Contest::new("memory/mixed 95/5 shared, 2 threads", || mixed(2)),
-        Contest::new("memory/zipf read-through, 1 thread", || read_through(1)),
-        Contest::new("memory/zipf read-through, 2 threads", || read_through(2)),
-        Contest::new("memory/uniform over 200,000 keys, 1 thread", || {
-            shared_hit(1, MANY_KEYS)
+        Contest::new("memory/zipf read-through, 1 thread", move || {
+            read_through(1, zipf(), EvictionPolicy::Lru)
         }),
-        Contest::new("memory/uniform over 200,000 keys, 2 threads", || {
-            shared_hit(2, MANY_KEYS)
+        Contest::new("memory/zipf read-through, 2 threads", move || {
+            read_through(2, zipf(), EvictionPolicy::Lru)
+        }),
+        Contest::new("memory/zipf read-through, TinyLFU, 1 thread", move || {
+            read_through(1, zipf(), EvictionPolicy::TinyLfu)
+        }),
+        Contest::new("memory/uniform read-through, 1 thread", move || {
+            read_through(1, uniform(), EvictionPolicy::Lru)
+        }),
+        Contest::new("memory/uniform read-through, 2 threads", move || {
+            read_through(2, uniform(), EvictionPolicy::Lru)
         }),
     ];
     for (label, bytes) in SIZES {
@@ -63,73 +70,47 @@ fn shared_hit(threads: usize, keys: usize) -> Vec<Contestant> {
     let user = |step: Step<'_>| Arc::new(User::new(step.id));
     let locked = locked(&load, user);
     let sync = moka_sync(2 * keys, &load, user);
-    let future = moka_future(2 * keys, &load, user);
     vec![
         at_each_step("maestro-cache", threads, &load, async move |step| {
             cache.get_shared::<User>(step.name).await
         }),
-        at_each_step("locked map, Arc", threads, &load, async move |step| {
-            locked.lock().get(step.stored).cloned()
-        }),
         at_each_step("moka::sync, Arc", threads, &load, async move |step| {
             sync.get(step.stored)
         }),
-        at_each_step("moka::future, Arc", threads, &load, async move |step| {
-            future.get(step.stored).await
+        at_each_step("locked map, Arc", threads, &load, async move |step| {
+            locked.lock().get(step.stored).cloned()
         }),
     ]
 }
 
-fn owned_hit(threads: usize) -> Vec<Contestant> {
+fn owned_hit() -> Vec<Contestant> {
     let load = Arc::new(Load::uniform(KEYS));
     let cache = ours_filled(2 * KEYS, &load);
-    let encoded = |step: Step<'_>| Bytes::from(User::new(step.id).encode());
-    let locked = locked(&load, encoded);
     let sync = moka_sync(2 * KEYS, &load, encoded);
-    let future = moka_future(2 * KEYS, &load, encoded);
     let cloned = moka_sync(2 * KEYS, &load, |step| User::new(step.id));
     vec![
-        at_each_step("maestro-cache", threads, &load, async move |step| {
+        at_each_step("maestro-cache", 1, &load, async move |step| {
             cache.get::<User>(step.name).await
         }),
-        at_each_step("locked map, decoding", threads, &load, async move |step| {
-            let bytes = locked.lock().get(step.stored).cloned();
-            bytes.map(|bytes| User::decode(&bytes))
-        }),
-        at_each_step("moka::sync, decoding", threads, &load, async move |step| {
+        at_each_step("moka::sync, decoding", 1, &load, async move |step| {
             sync.get(step.stored).map(|bytes| User::decode(&bytes))
         }),
-        at_each_step(
-            "moka::future, decoding",
-            threads,
-            &load,
-            async move |step| {
-                let bytes = future.get(step.stored).await;
-                bytes.map(|bytes| User::decode(&bytes))
-            },
-        ),
-        at_each_step("moka::sync, cloning", threads, &load, async move |step| {
+        at_each_step("moka::sync, cloning", 1, &load, async move |step| {
             cloned.get(step.stored)
         }),
     ]
 }
 
-/// Also what the handle adds to its backend, and what of that is the prefix.
+fn encoded(step: Step<'_>) -> Bytes {
+    Bytes::from(User::new(step.id).encode())
+}
+
 fn bytes_hit() -> Vec<Contestant> {
     let load = Arc::new(Load::uniform(KEYS));
     let cache = ours_filled(2 * KEYS, &load);
-    let encoded = |step: Step<'_>| Bytes::from(User::new(step.id).encode());
     let sync = moka_sync(2 * KEYS, &load, encoded);
-    let without_prefix = Cache::new(backend(2 * KEYS));
-    let backend = backend(2 * KEYS);
-    let context = CallContext::new(cache.timeout());
     block_on(async {
         for step in load.each_once() {
-            let bytes = Bytes::from(User::new(step.id).encode());
-            let write = without_prefix.set_bytes(step.stored, bytes.clone());
-            write.ttl(Ttl::Never).await.expect("memory stores");
-            let write = backend.set(context, step.stored, bytes, Expiry::Never, SetWhen::Always);
-            write.await.expect("memory stores");
             // The first clone of bytes allocates what all of them share. Here each has been read once.
             cache.get_bytes(step.name).await.expect("memory reads");
             sync.get(step.stored);
@@ -141,13 +122,6 @@ fn bytes_hit() -> Vec<Contestant> {
         }),
         at_each_step("moka::sync, Bytes", 1, &load, async move |step| {
             sync.get(step.stored)
-        }),
-        at_each_step("maestro-cache, no prefix", 1, &load, async move |step| {
-            without_prefix.get_bytes(step.stored).await
-        }),
-        at_each_step("backend alone", 1, &load, async move |step| {
-            let value = backend.get(context, step.stored).await;
-            value.map(|value| value.map(Value::into_bytes))
         }),
     ]
 }
@@ -161,38 +135,25 @@ fn nothing() -> Vec<Contestant> {
 fn miss() -> Vec<Contestant> {
     let filled = Load::uniform(KEYS);
     let cache = ours_filled(2 * KEYS, &filled);
-    let user = |step: Step<'_>| Arc::new(User::new(step.id));
-    let locked = locked(&filled, user);
-    let sync = moka_sync(2 * KEYS, &filled, user);
-    let future = moka_future(2 * KEYS, &filled, user);
+    let sync = moka_sync(2 * KEYS, &filled, |step| Arc::new(User::new(step.id)));
     let absent = Arc::new(Load::absent(KEYS));
     vec![
         at_each_step("maestro-cache", 1, &absent, async move |step| {
             cache.get_shared::<User>(step.name).await
         }),
-        at_each_step("locked map", 1, &absent, async move |step| {
-            locked.lock().get(step.stored).cloned()
-        }),
-        at_each_step("moka::sync", 1, &absent, async move |step| {
+        at_each_step("moka::sync, Arc", 1, &absent, async move |step| {
             sync.get(step.stored)
-        }),
-        at_each_step("moka::future", 1, &absent, async move |step| {
-            future.get(step.stored).await
         }),
     ]
 }
 
-/// One write for nineteen reads. The others store what they are given; ours encodes each write, and
-/// decodes at the first read behind it.
+/// One write for nineteen reads. moka stores what it is given; ours encodes each write, and decodes at
+/// the first read behind it.
 fn mixed(threads: usize) -> Vec<Contestant> {
     let load = Arc::new(Load::uniform(KEYS));
     let cache = ours_filled(2 * KEYS, &load);
-    let user = |step: Step<'_>| Arc::new(User::new(step.id));
-    let locked = locked(&load, user);
-    let sync = moka_sync(2 * KEYS, &load, user);
-    let future = moka_future(2 * KEYS, &load, user);
-    let written = User::new(7);
-    let [first, second, third, fourth] = [(); 4].map(|()| written.clone());
+    let sync = moka_sync(2 * KEYS, &load, |step| Arc::new(User::new(step.id)));
+    let [first, second] = [(); 2].map(|()| User::new(7));
     let writes = |step: Step<'_>| step.turn.is_multiple_of(EVERY_TWENTIETH);
     vec![
         at_each_step("maestro-cache", threads, &load, async move |step| {
@@ -206,47 +167,31 @@ fn mixed(threads: usize) -> Vec<Contestant> {
                     .expect("memory reads")
             }
         }),
-        at_each_step("locked map, Arc", threads, &load, async move |step| {
-            if writes(step) {
-                let value = Arc::new(second.clone());
-                locked.lock().insert(step.stored.to_owned(), value);
-                None
-            } else {
-                locked.lock().get(step.stored).cloned()
-            }
-        }),
         at_each_step("moka::sync, Arc", threads, &load, async move |step| {
             if writes(step) {
-                sync.insert(step.stored.to_owned(), Arc::new(third.clone()));
+                sync.insert(step.stored.to_owned(), Arc::new(second.clone()));
                 None
             } else {
                 sync.get(step.stored)
-            }
-        }),
-        at_each_step("moka::future, Arc", threads, &load, async move |step| {
-            if writes(step) {
-                let value = Arc::new(fourth.clone());
-                future.insert(step.stored.to_owned(), value).await;
-                None
-            } else {
-                future.get(step.stored).await
             }
         }),
     ]
 }
 
 /// A read, and on a miss a write; far more keys than there is room for.
-fn read_through(threads: usize) -> Vec<Contestant> {
-    const KEYS: usize = 100_000;
+fn read_through(threads: usize, load: Load, policy: EvictionPolicy) -> Vec<Contestant> {
     const CAPACITY: usize = 10_000;
-    let load = Arc::new(Load::zipf(KEYS));
-    let cache = ours(CAPACITY);
-    let empty = Load::uniform(1);
-    let sync = moka_sync(CAPACITY, &empty, |_| Arc::new(User::new(0)));
-    let future = moka_future(CAPACITY, &empty, |_| Arc::new(User::new(0)));
-    let [ours_hits, sync_hits, future_hits] = [(); 3].map(|()| Arc::new(Hits::default()));
-    let [ours_counts, sync_counts, future_counts] =
-        [&ours_hits, &sync_hits, &future_hits].map(Arc::clone);
+    let load = Arc::new(load);
+    let cache = ours_with(CAPACITY, policy);
+    let sync = moka_empty(
+        CAPACITY,
+        match policy {
+            EvictionPolicy::TinyLfu => MokaPolicy::tiny_lfu(),
+            _ => MokaPolicy::lru(),
+        },
+    );
+    let [ours_hits, sync_hits] = [(); 2].map(|()| Arc::new(Hits::default()));
+    let [ours_counts, sync_counts] = [&ours_hits, &sync_hits].map(Arc::clone);
     vec![
         at_each_step("maestro-cache", threads, &load, async move |step| {
             let user = cache.get_shared::<User>(step.name).await;
@@ -262,13 +207,6 @@ fn read_through(threads: usize) -> Vec<Contestant> {
             }
         })
         .counting(sync_counts),
-        at_each_step("moka::future, Arc", threads, &load, async move |step| {
-            if !future_hits.note(future.get(step.stored).await.is_some()) {
-                let user = Arc::new(User::new(step.id));
-                future.insert(step.stored.to_owned(), user).await;
-            }
-        })
-        .counting(future_counts),
     ]
 }
 

@@ -23,8 +23,6 @@ pub(super) enum Client {
 }
 
 impl ClientKind {
-    pub(super) const ALL: [Self; 3] = [Self::Multiplexed, Self::Manager, Self::Pool];
-
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Multiplexed => "one multiplexed connection",

@@ -7,12 +7,11 @@ use maestro_cache::Bytes;
 
 use super::clients::{Client, ClientKind};
 use super::operations::{
-    GetBytes, GetMany, GetMiss, GetTyped, Increment, IncrementBesideTwoCommands, LoadHit,
-    LoadManyMisses, LoadMiss, Mixed, SetBytes, SetMany, SetTyped,
+    GetBytes, GetMany, GetMiss, GetTyped, Increment, LoadHit, LoadManyMisses, LoadMiss, Mixed,
+    SetBytes, SetMany, SetTyped,
 };
-use super::raw_socket;
 use super::server::setup;
-use super::tasks::{Operation, ours, ours_by_name, theirs};
+use super::tasks::{Callers, Operation};
 use crate::PREFIX;
 use crate::contest::{Contest, Contestant};
 use crate::load::Load;
@@ -22,7 +21,8 @@ const KEYS: usize = 10_000;
 const TASKS: [usize; 4] = [1, 16, 64, 256];
 /// Where the number of tasks is not the question. One task would measure the scheduler.
 const SOME_TASKS: usize = 16;
-const COUNTS: [usize; 4] = [1, 10, 100, 1_000];
+/// So few that a mebibyte under each takes little room.
+const FEW_KEYS: usize = 64;
 /// The size of a [`User`].
 const STRUCT_BYTES: usize = 88;
 
@@ -30,202 +30,120 @@ const STRUCT_BYTES: usize = 88;
 #[must_use]
 pub fn contests() -> Vec<Contest> {
     let mut contests = Vec::new();
-    for tasks in TASKS {
-        let mut add = |what: &str, set_up: fn(usize) -> Vec<Contestant>| {
-            let plural = if tasks == 1 { "" } else { "s" };
-            let name = format!("redis/{what}, {tasks} task{plural}");
-            contests.push(Contest::new(name, move || set_up(tasks)));
-        };
-        add("get typed", |tasks| beside_all(&GetTyped, tasks));
-        add("get bytes", get_bytes);
-        add("set typed with TTL", |tasks| {
-            beside_all(&set_typed(true), tasks)
-        });
-        add("set bytes with TTL", |tasks| {
-            beside_one(&set_bytes(STRUCT_BYTES), tasks, KEYS)
-        });
-        add("increment with TTL, beside INCRBY", |tasks| {
-            counting(&Increment { has_ttl: true }, tasks)
-        });
-    }
-    let mut add = |what: &str, set_up: fn(usize) -> Vec<Contestant>| {
-        let name = format!("redis/{what}, {SOME_TASKS} tasks");
-        contests.push(Contest::new(name, move || set_up(SOME_TASKS)));
+    let mut add = |what: &str, tasks: usize, set_up: fn(usize) -> Vec<Contestant>| {
+        let plural = if tasks == 1 { "" } else { "s" };
+        let name = format!("redis/{what}, {tasks} task{plural}");
+        contests.push(Contest::new(name, move || set_up(tasks)));
     };
-    add("get miss", get_miss);
-    add("set typed", |tasks| {
-        beside_one(&set_typed(false), tasks, KEYS)
-    });
-    add("mixed 95/5 typed", |tasks| {
-        let write = set_typed(true);
-        beside_one(&Mixed { write }, tasks, KEYS)
-    });
-    add("increment", |tasks| {
-        counting(&Increment { has_ttl: false }, tasks)
-    });
-    add("increment with TTL, beside INCRBY + EXPIRE NX", |tasks| {
-        counting(&IncrementBesideTwoCommands, tasks)
-    });
-    add("load, hit", load_hit);
-    add("load, miss and delete", load_miss);
-    for count in [100, 1_000] {
-        contests.push(Contest::new(
-            format!("redis/load of {count}, miss and delete, 1 task"),
-            move || load_many(count),
-        ));
+    for tasks in TASKS {
+        add("get typed", tasks, get_typed);
+        add("get bytes", tasks, |tasks| beside(&users(tasks), &GetBytes));
+        add("set bytes with TTL", tasks, |tasks| {
+            beside(&users(tasks), &set_bytes(STRUCT_BYTES))
+        });
     }
-    for count in COUNTS {
-        contests.push(Contest::new(
-            format!("redis/get_many of {count}, {SOME_TASKS} tasks"),
-            move || get_many(count),
-        ));
-        contests.push(Contest::new(
-            format!("redis/set_many of {count} with TTL, {SOME_TASKS} tasks"),
-            move || set_many(count),
-        ));
+    for tasks in [16, 64, 256] {
+        add("get bytes, server on its own core", tasks, |tasks| {
+            beside(&users(tasks).beside_server(), &GetBytes)
+        });
+        let what = "set bytes with TTL, server on its own core";
+        add(what, tasks, |tasks| {
+            beside(&users(tasks).beside_server(), &set_bytes(STRUCT_BYTES))
+        });
     }
+    for tasks in [16, 64] {
+        add("increment with TTL, beside INCRBY", tasks, |tasks| {
+            beside(&nothing_stored(tasks), &Increment)
+        });
+    }
+    add("get miss", SOME_TASKS, |tasks| {
+        beside(&nothing_stored(tasks), &GetMiss)
+    });
+    add("mixed 95/5 typed", SOME_TASKS, |tasks| {
+        let write = SetTyped { user: User::new(7) };
+        beside(&users(tasks), &Mixed { write })
+    });
+    add("load, hit", SOME_TASKS, load_hit);
+    add("load, miss and delete", SOME_TASKS, |tasks| {
+        beside(&nothing_stored(tasks), &LoadMiss)
+    });
+    add("load of 100, miss and delete", 1, |tasks| {
+        let callers = nothing_stored(tasks);
+        let load = Arc::clone(&callers.load);
+        beside(&callers, &LoadManyMisses { load, count: 100 })
+    });
+    add("get_many of 100", SOME_TASKS, |tasks| {
+        let callers = users(tasks);
+        let load = Arc::clone(&callers.load);
+        beside(&callers, &GetMany { load, count: 100 })
+    });
+    add("set_many of 100 with TTL", SOME_TASKS, |tasks| {
+        let (callers, user) = (users(tasks), User::new(7));
+        let load = Arc::clone(&callers.load);
+        let count = 100;
+        beside(&callers, &SetMany { load, count, user })
+    });
     for (label, bytes) in SIZES {
         contests.push(Contest::new(
             format!("redis/get bytes of {label}, {SOME_TASKS} tasks"),
-            move || get_bytes_of(bytes),
+            move || beside(&of_bytes(bytes), &GetBytes),
         ));
         contests.push(Contest::new(
             format!("redis/set bytes of {label} with TTL, {SOME_TASKS} tasks"),
-            move || beside_one(&set_bytes(bytes), SOME_TASKS, FEW_KEYS),
+            move || beside(&of_bytes(bytes), &set_bytes(bytes)),
         ));
     }
     contests.push(Contest::new("redis/clear 10,000 of 100,000", clear));
     contests
 }
 
-/// So few that a mebibyte under each takes little room.
-const FEW_KEYS: usize = 64;
-
-fn beside_all(operation: &impl Operation, tasks: usize) -> Vec<Contestant> {
-    beside(&ClientKind::ALL, operation, tasks, KEYS)
-}
-
-fn beside_one(operation: &impl Operation, tasks: usize, keys: usize) -> Vec<Contestant> {
-    beside(&[ClientKind::Multiplexed], operation, tasks, keys)
-}
-
-fn beside(
-    kinds: &[ClientKind],
-    operation: &impl Operation,
-    tasks: usize,
-    keys: usize,
-) -> Vec<Contestant> {
-    let load = Arc::new(Load::uniform(keys));
-    setup().fill_with_users(&load);
-    let mut contestants = vec![ours(operation, tasks, &load)];
-    for kind in kinds {
-        contestants.push(theirs(*kind, operation, tasks, &load));
-    }
-    contestants
-}
-
-fn get_bytes(tasks: usize) -> Vec<Contestant> {
-    let mut contestants = beside_all(&GetBytes, tasks);
-    let key = format!("{PREFIX}user:7");
-    contestants.push(raw_socket::get(&key, STRUCT_BYTES, tasks));
-    contestants
-}
-
-fn get_bytes_of(bytes: usize) -> Vec<Contestant> {
-    let load = Arc::new(Load::uniform(FEW_KEYS));
-    setup().fill(&load, |_| vec![7; bytes].into());
-    vec![
-        ours(&GetBytes, SOME_TASKS, &load),
-        theirs(ClientKind::Multiplexed, &GetBytes, SOME_TASKS, &load),
-    ]
-}
-
-fn get_miss(tasks: usize) -> Vec<Contestant> {
-    let load = Arc::new(Load::absent(KEYS));
-    vec![
-        ours(&GetMiss, tasks, &load),
-        theirs(ClientKind::Multiplexed, &GetMiss, tasks, &load),
-    ]
-}
-
-fn load_hit(tasks: usize) -> Vec<Contestant> {
+/// With a user under each key.
+fn users(tasks: usize) -> Callers {
     let load = Arc::new(Load::uniform(KEYS));
     setup().fill_with_users(&load);
-    vec![
-        ours(&LoadHit, tasks, &load),
-        ours_by_name("maestro-cache, get", &GetTyped, tasks, &load),
-        theirs(ClientKind::Multiplexed, &LoadHit, tasks, &load),
-    ]
+    Callers::new(tasks, &load)
 }
 
-fn load_miss(tasks: usize) -> Vec<Contestant> {
+fn nothing_stored(tasks: usize) -> Callers {
     setup().flush();
-    let load = Arc::new(Load::absent(KEYS));
-    vec![
-        ours(&LoadMiss, tasks, &load),
-        theirs(ClientKind::Multiplexed, &LoadMiss, tasks, &load),
-    ]
+    Callers::new(tasks, &Arc::new(Load::absent(KEYS)))
 }
 
-fn load_many(count: usize) -> Vec<Contestant> {
-    setup().flush();
-    let load = Arc::new(Load::absent(KEYS));
-    let operation = LoadManyMisses {
-        load: Arc::clone(&load),
-        count,
-    };
-    vec![
-        ours(&operation, 1, &load),
-        theirs(ClientKind::Multiplexed, &operation, 1, &load),
-    ]
-}
-
-fn set_typed(has_ttl: bool) -> SetTyped {
-    let user = User::new(7);
-    SetTyped { user, has_ttl }
+/// With so many bytes under each of a few keys.
+fn of_bytes(bytes: usize) -> Callers {
+    let load = Arc::new(Load::uniform(FEW_KEYS));
+    setup().fill(&load, |_| vec![7; bytes].into());
+    Callers::new(SOME_TASKS, &load)
 }
 
 fn set_bytes(bytes: usize) -> SetBytes {
     SetBytes {
         bytes: Bytes::from(vec![7; bytes]),
-        has_ttl: true,
     }
 }
 
-/// On counters instead of users.
-fn counting(operation: &impl Operation, tasks: usize) -> Vec<Contestant> {
-    let load = Arc::new(Load::uniform(KEYS));
-    setup().flush();
+fn beside(callers: &Callers, operation: &impl Operation) -> Vec<Contestant> {
     vec![
-        ours(operation, tasks, &load),
-        theirs(ClientKind::Multiplexed, operation, tasks, &load),
+        callers.ours(operation),
+        callers.theirs(ClientKind::Multiplexed, operation),
     ]
 }
 
-fn get_many(count: usize) -> Vec<Contestant> {
-    let load = Arc::new(Load::uniform(KEYS));
-    setup().fill_with_users(&load);
-    let operation = GetMany {
-        load: Arc::clone(&load),
-        count,
-    };
-    vec![
-        ours(&operation, SOME_TASKS, &load),
-        theirs(ClientKind::Multiplexed, &operation, SOME_TASKS, &load),
-    ]
+/// Beside every way to reach Redis, once.
+fn get_typed(tasks: usize) -> Vec<Contestant> {
+    let callers = users(tasks);
+    let mut contestants = beside(&callers, &GetTyped);
+    contestants.push(callers.theirs(ClientKind::Manager, &GetTyped));
+    contestants.push(callers.theirs(ClientKind::Pool, &GetTyped));
+    contestants
 }
 
-fn set_many(count: usize) -> Vec<Contestant> {
-    let load = Arc::new(Load::uniform(KEYS));
-    setup().flush();
-    let operation = SetMany {
-        load: Arc::clone(&load),
-        count,
-        user: User::new(7),
-    };
+fn load_hit(tasks: usize) -> Vec<Contestant> {
+    let callers = users(tasks);
     vec![
-        ours(&operation, SOME_TASKS, &load),
-        theirs(ClientKind::Multiplexed, &operation, SOME_TASKS, &load),
+        callers.ours(&LoadHit),
+        callers.ours_by_name("maestro-cache, get", &GetTyped),
+        callers.theirs(ClientKind::Multiplexed, &LoadHit),
     ]
 }
 
@@ -238,14 +156,14 @@ fn clear() -> Vec<Contestant> {
     let cleared = Arc::new(Load::absent(CLEARED));
     let fill = move || setup().add(&cleared, |id| User::new(id).encode().into());
     let cache = setup().ours();
-    let mut client = setup().client(ClientKind::Multiplexed);
+    let mut client = setup().client(ClientKind::Multiplexed, &setup().placement);
     vec![
         Contestant::prepared("maestro-cache", fill.clone(), move |()| {
-            let removed = setup().runtime.block_on(cache.clear("none:*"));
+            let removed = setup().block_on(cache.clear("none:*"));
             assert_eq!(removed.expect("the server answers"), CLEARED as u64);
         }),
         Contestant::prepared("SCAN COUNT 100 + DEL", fill, move |()| {
-            let removed = setup().runtime.block_on(scan_and_delete(&mut client));
+            let removed = setup().block_on(scan_and_delete(&mut client));
             assert_eq!(removed, CLEARED as u64);
         }),
     ]

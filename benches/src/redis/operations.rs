@@ -2,21 +2,17 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ::redis::{Cmd, cmd, pipe};
-use maestro_cache::{Bytes, Cache, Ttl};
+use ::redis::{cmd, pipe};
+use maestro_cache::{Bytes, Cache};
 
 use super::clients::Client;
+use super::commands::{get, set};
 use super::tasks::Operation;
 use crate::load::{Load, Step};
 use crate::values::User;
 
 const ANSWERED: &str = "the server of this measurement answers";
-
-/// What is written with a time to live lives so long: longer than any measurement.
-const TTL: Duration = Duration::from_secs(3600);
-const TTL_MILLIS: u128 = TTL.as_millis();
 
 /// Reads a user and decodes it.
 #[derive(Clone)]
@@ -88,7 +84,7 @@ pub(super) struct LoadMiss;
 impl Operation for LoadMiss {
     async fn ours(&self, cache: &Cache, step: Step<'_>) {
         let load = || async { Ok::<_, Infallible>(User::new(step.id)) };
-        let user = cache.get_or_compute(step.name, load).ttl(TTL).await;
+        let user = cache.get_or_compute(step.name, load).await;
         std::hint::black_box(user.expect(ANSWERED));
         cache.delete(step.name).await.expect(ANSWERED);
     }
@@ -97,7 +93,7 @@ impl Operation for LoadMiss {
         let found: Option<Vec<u8>> = client.ask(&get(step.stored)).await;
         if found.is_none() {
             let user = User::new(step.id).encode();
-            client.ask::<()>(&set(step.stored, &user, true)).await;
+            client.ask::<()>(&set(step.stored, &user)).await;
         }
         let _: u64 = client.ask(cmd("UNLINK").arg(step.stored)).await;
     }
@@ -117,7 +113,7 @@ impl Operation for LoadManyMisses {
             let loaded = missing.into_iter().map(|name| (name, User::new(7)));
             Ok::<_, Infallible>(loaded.collect::<Vec<_>>())
         };
-        let users = cache.get_or_compute_many(names(), load).ttl(TTL).await;
+        let users = cache.get_or_compute_many(names(), load).await;
         assert_eq!(users.expect(ANSWERED).len(), self.count);
         cache.delete_many(names()).await.expect(ANSWERED);
     }
@@ -132,7 +128,7 @@ impl Operation for LoadManyMisses {
         let found: Vec<Option<Vec<u8>>> = client.ask(&read).await;
         for (step, found) in steps().zip(found) {
             if found.is_none() {
-                let command = set(step.stored, &User::new(7).encode(), true);
+                let command = set(step.stored, &User::new(7).encode());
                 write.add_command(command).ignore();
             }
         }
@@ -145,17 +141,15 @@ impl Operation for LoadManyMisses {
 #[derive(Clone)]
 pub(super) struct SetTyped {
     pub(super) user: User,
-    pub(super) has_ttl: bool,
 }
 
 impl Operation for SetTyped {
     async fn ours(&self, cache: &Cache, step: Step<'_>) {
-        let write = cache.set(step.name, &self.user).ttl(ttl(self.has_ttl));
-        write.await.expect(ANSWERED);
+        cache.set(step.name, &self.user).await.expect(ANSWERED);
     }
 
     async fn theirs(&self, client: &mut Client, step: Step<'_>) {
-        let command = set(step.stored, &self.user.encode(), self.has_ttl);
+        let command = set(step.stored, &self.user.encode());
         client.ask::<()>(&command).await;
     }
 }
@@ -164,22 +158,21 @@ impl Operation for SetTyped {
 #[derive(Clone)]
 pub(super) struct SetBytes {
     pub(super) bytes: Bytes,
-    pub(super) has_ttl: bool,
 }
 
 impl Operation for SetBytes {
     async fn ours(&self, cache: &Cache, step: Step<'_>) {
         let write = cache.set_bytes(step.name, self.bytes.clone());
-        write.ttl(ttl(self.has_ttl)).await.expect(ANSWERED);
+        write.await.expect(ANSWERED);
     }
 
     async fn theirs(&self, client: &mut Client, step: Step<'_>) {
-        let command = set(step.stored, &self.bytes, self.has_ttl);
+        let command = set(step.stored, &self.bytes);
         client.ask::<()>(&command).await;
     }
 }
 
-/// Nineteen reads and a write with a time to live, typed.
+/// Nineteen reads and a write, typed.
 #[derive(Clone)]
 pub(super) struct Mixed {
     pub(super) write: SetTyped,
@@ -232,7 +225,7 @@ impl Operation for GetMany {
     }
 }
 
-/// Writes many users with a time to live; the others by one pipeline, the fastest way they have.
+/// Writes many users; the others by one pipeline, the fastest way they have.
 #[derive(Clone)]
 pub(super) struct SetMany {
     pub(super) load: Arc<Load>,
@@ -244,29 +237,26 @@ impl Operation for SetMany {
     async fn ours(&self, cache: &Cache, step: Step<'_>) {
         let steps = self.load.following(step, self.count);
         let write = cache.set_many(steps.map(|step| (step.name, &self.user)));
-        write.ttl(TTL).await.expect(ANSWERED);
+        write.await.expect(ANSWERED);
     }
 
     async fn theirs(&self, client: &mut Client, step: Step<'_>) {
         let mut commands = pipe();
         for step in self.load.following(step, self.count) {
-            let command = set(step.stored, &self.user.encode(), true);
+            let command = set(step.stored, &self.user.encode());
             commands.add_command(command).ignore();
         }
         client.pipeline::<()>(&commands).await;
     }
 }
 
-/// Adds one to a counter; the others by INCRBY alone, whatever ours does.
+/// Adds one to a counter that expires; the others by INCRBY alone.
 #[derive(Clone)]
-pub(super) struct Increment {
-    pub(super) has_ttl: bool,
-}
+pub(super) struct Increment;
 
 impl Operation for Increment {
     async fn ours(&self, cache: &Cache, step: Step<'_>) {
-        let write = cache.increment(step.name, 1).ttl(ttl(self.has_ttl));
-        write.await.expect(ANSWERED);
+        cache.increment(step.name, 1).await.expect(ANSWERED);
     }
 
     async fn theirs(&self, client: &mut Client, step: Step<'_>) {
@@ -274,41 +264,4 @@ impl Operation for Increment {
         command.arg(step.stored).arg(1);
         let _: i64 = client.ask(&command).await;
     }
-}
-
-/// Adds one to a counter that expires; the others by two commands, which are not atomic.
-#[derive(Clone)]
-pub(super) struct IncrementBesideTwoCommands;
-
-impl Operation for IncrementBesideTwoCommands {
-    async fn ours(&self, cache: &Cache, step: Step<'_>) {
-        Increment { has_ttl: true }.ours(cache, step).await;
-    }
-
-    async fn theirs(&self, client: &mut Client, step: Step<'_>) {
-        let mut commands = pipe();
-        commands.cmd("INCRBY").arg(step.stored).arg(1);
-        let expire = commands.cmd("EXPIRE").arg(step.stored);
-        expire.arg(TTL.as_secs()).arg("NX").ignore();
-        let (_,): (i64,) = client.pipeline(&commands).await;
-    }
-}
-
-fn get(key: &str) -> Cmd {
-    let mut command = cmd("GET");
-    command.arg(key);
-    command
-}
-
-fn set(key: &str, value: &[u8], has_ttl: bool) -> Cmd {
-    let mut command = cmd("SET");
-    command.arg(key).arg(value);
-    if has_ttl {
-        command.arg("PX").arg(TTL_MILLIS as u64);
-    }
-    command
-}
-
-fn ttl(has_ttl: bool) -> Ttl {
-    if has_ttl { Ttl::After(TTL) } else { Ttl::Never }
 }

@@ -1,22 +1,25 @@
 //! The one server of all contests, on a port of loopback, since production reaches Redis over TCP.
 
-use std::sync::OnceLock;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use maestro_cache::{Bytes, Cache, RedisCache, Ttl};
+use maestro_cache::{Bytes, Cache, RedisCache};
 use maestro_cache_testkit::RedisServer;
-use tokio::runtime::Runtime;
 
 use super::clients::{Client, ClientKind};
+use super::commands::set;
+use super::placement::Placement;
 use crate::load::Load;
 use crate::{PREFIX, User};
 
 /// Longer than any call takes on a busy machine. The deadline is kept nevertheless.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A server, and the runtime that all clients share.
+/// A server, and where its clients run unless a contest says otherwise.
 pub(super) struct Setup {
-    pub(super) runtime: Runtime,
+    pub(super) placement: Arc<Placement>,
     server: RedisServer,
 }
 
@@ -24,33 +27,54 @@ pub(super) struct Setup {
 pub(super) fn setup() -> &'static Setup {
     static SETUP: OnceLock<Setup> = OnceLock::new();
     SETUP.get_or_init(|| Setup {
-        runtime: Runtime::new().expect("a runtime starts"),
+        placement: Arc::new(Placement::two_workers()),
         server: RedisServer::builder().tcp().start(),
     })
 }
 
 impl Setup {
-    /// Ours, over connections of its own.
+    /// The process of the server.
+    pub(super) fn server_pid(&self) -> u32 {
+        self.server.pid().expect("the server runs")
+    }
+
+    /// Ours, over connections of its own, with the time to live that a service gets that names none.
     pub(super) fn ours(&self) -> Cache {
         let backend =
             RedisCache::new(&self.server.url()).expect("the address of the server is right");
         Cache::builder(backend)
             .key_prefix(PREFIX)
-            .default_ttl(Ttl::Never)
             .timeout(TIMEOUT)
             .build()
             .expect("the settings are right")
     }
 
     /// Another client, with its defaults.
-    pub(super) fn client(&self, kind: ClientKind) -> Client {
-        self.runtime
-            .block_on(Client::connect(kind, &self.server.url()))
+    pub(super) fn client(&self, kind: ClientKind, placement: &Placement) -> Client {
+        let url = self.server.url();
+        placement.runtime.block_on(Client::connect(kind, &url))
     }
 
-    /// Where the server listens.
-    pub(super) fn port(&self) -> u16 {
-        self.server.port().expect("the server listens on a port")
+    /// Runs this where the clients run unless a contest says otherwise.
+    pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.placement.runtime.block_on(future)
+    }
+
+    /// Writes each command that arrives from now on into the stream, one a line.
+    pub(super) fn monitor(&self) -> BufReader<TcpStream> {
+        let port = self.server.port().expect("the server listens on a port");
+        let stream = TcpStream::connect(("127.0.0.1", port));
+        let mut lines = BufReader::new(stream.expect("the server listens"));
+        let asked = lines.get_mut().write_all(b"MONITOR\r\n");
+        let answered = asked.and_then(|()| lines.read_line(&mut String::new()));
+        answered.expect("the server can be watched");
+        lines
+    }
+
+    /// Has the server say something, which those who watch it see as well.
+    pub(super) fn echo(&self, text: &str) {
+        let answer = self.server.ask(&["ECHO", text]);
+        assert!(!answer.is_error(), "the server says what it is told");
     }
 
     /// Empties the server.
@@ -73,14 +97,15 @@ impl Setup {
     /// Stores something under each key.
     pub(super) fn add(&self, load: &Load, value: impl Fn(usize) -> Bytes) {
         const AT_ONCE: usize = 1_000;
-        let mut client = self.client(ClientKind::Multiplexed);
+        let mut client = self.client(ClientKind::Multiplexed, &self.placement);
         let steps: Vec<_> = load.each_once().collect();
         for steps in steps.chunks(AT_ONCE) {
             let mut commands = ::redis::pipe();
             for step in steps {
-                commands.set(step.stored, &value(step.id)[..]).ignore();
+                let command = set(step.stored, &value(step.id));
+                commands.add_command(command).ignore();
             }
-            self.runtime.block_on(client.pipeline::<()>(&commands));
+            self.block_on(client.pipeline::<()>(&commands));
         }
     }
 }

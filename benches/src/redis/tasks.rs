@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::clients::{Client, ClientKind};
+use super::placement::Placement;
 use super::server::setup;
 use crate::contest::{Contestant, Work};
 use crate::load::{Load, Step};
@@ -21,47 +22,60 @@ pub(super) trait Operation: Clone + Send + Sync + 'static {
     fn theirs(&self, client: &mut Client, step: Step<'_>) -> impl Future<Output = ()> + Send;
 }
 
-/// Ours, in so many tasks.
-pub(super) fn ours<O: Operation>(operation: &O, tasks: usize, load: &Arc<Load>) -> Contestant {
-    ours_by_name("maestro-cache", operation, tasks, load)
+/// So many tasks that ask for these keys at the same time.
+#[derive(Clone)]
+pub(super) struct Callers {
+    pub(super) tasks: usize,
+    pub(super) load: Arc<Load>,
+    placement: Arc<Placement>,
 }
 
-/// Ours once more, for what it does otherwise.
-pub(super) fn ours_by_name<O: Operation>(
-    name: &'static str,
-    operation: &O,
-    tasks: usize,
-    load: &Arc<Load>,
-) -> Contestant {
-    let actor = Ours {
-        cache: setup().ours(),
-        operation: operation.clone(),
-    };
-    at_each_step(name, actor, tasks, load)
-}
+impl Callers {
+    pub(super) fn new(tasks: usize, load: &Arc<Load>) -> Self {
+        Self {
+            tasks,
+            load: Arc::clone(load),
+            placement: Arc::clone(&setup().placement),
+        }
+    }
 
-/// Another client, in so many tasks.
-pub(super) fn theirs<O: Operation>(
-    kind: ClientKind,
-    operation: &O,
-    tasks: usize,
-    load: &Arc<Load>,
-) -> Contestant {
-    let actor = Theirs {
-        client: setup().client(kind),
-        operation: operation.clone(),
-    };
-    at_each_step(kind.name(), actor, tasks, load)
-}
+    /// The same ones where the server has a core of its own.
+    pub(super) fn beside_server(mut self) -> Self {
+        self.placement = Arc::new(Placement::beside_server(setup().server_pid()));
+        self
+    }
 
-fn at_each_step(
-    name: &'static str,
-    actor: impl Actor,
-    tasks: usize,
-    load: &Arc<Load>,
-) -> Contestant {
-    let load = Arc::clone(load);
-    Contestant::new(name, Tasks { actor, tasks, load })
+    /// Ours.
+    pub(super) fn ours<O: Operation>(&self, operation: &O) -> Contestant {
+        self.ours_by_name("maestro-cache", operation)
+    }
+
+    /// Ours once more, for what it does otherwise.
+    pub(super) fn ours_by_name<O: Operation>(
+        &self,
+        name: &'static str,
+        operation: &O,
+    ) -> Contestant {
+        let actor = Ours {
+            cache: setup().ours(),
+            operation: operation.clone(),
+        };
+        self.contestant(name, actor)
+    }
+
+    /// Another client.
+    pub(super) fn theirs<O: Operation>(&self, kind: ClientKind, operation: &O) -> Contestant {
+        let actor = Theirs {
+            client: setup().client(kind, &self.placement),
+            operation: operation.clone(),
+        };
+        self.contestant(kind.name(), actor)
+    }
+
+    fn contestant(&self, name: &'static str, actor: impl Actor) -> Contestant {
+        let callers = self.clone();
+        Contestant::new(name, Tasks { actor, callers })
+    }
 }
 
 /// One side of an operation.
@@ -95,8 +109,7 @@ impl<O: Operation> Actor for Theirs<O> {
 
 struct Tasks<A> {
     actor: A,
-    tasks: usize,
-    load: Arc<Load>,
+    callers: Callers,
 }
 
 impl<A: Actor> Tasks<A> {
@@ -110,12 +123,17 @@ impl<A: Actor> Tasks<A> {
         W: Future<Output = T> + Send + 'static,
         T: Send + 'static,
     {
-        let share = operations.div_ceil(self.tasks);
-        setup().runtime.block_on(async {
+        let Callers {
+            tasks,
+            load,
+            placement,
+        } = &self.callers;
+        let share = operations.div_ceil(*tasks);
+        placement.runtime.block_on(async {
             let mut set = JoinSet::new();
-            for _ in 0..self.tasks {
-                let turns = self.load.take_turns(share);
-                set.spawn(walk(self.actor.clone(), Arc::clone(&self.load), turns));
+            for _ in 0..*tasks {
+                let turns = load.take_turns(share);
+                set.spawn(walk(self.actor.clone(), Arc::clone(load), turns));
             }
             set.join_all().await
         })
@@ -124,7 +142,7 @@ impl<A: Actor> Tasks<A> {
 
 impl<A: Actor> Work for Tasks<A> {
     fn at_once(&self) -> usize {
-        self.tasks
+        self.callers.tasks
     }
 
     fn time(&mut self, operations: usize) -> Duration {

@@ -7,8 +7,8 @@
 //! well: every package and everything it depends on, so that some are asked for once and some,
 //! like the C library, thousands of times.
 //!
-//! `cargo run --release --example catalog` starts a `redis-server` of its own for the second half;
-//! with `MAESTRO_CACHE_URL=redis://…` it uses that one.
+//! `cargo run --release --features redis --example catalog` starts a `redis-server` of its own for
+//! the second half; with `MAESTRO_CACHE_URL=redis://…` it uses that one.
 
 #![allow(clippy::print_stdout)] // Showing what it measured is its purpose.
 

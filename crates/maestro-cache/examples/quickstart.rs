@@ -1,7 +1,7 @@
 //! The quick start, step by step, printing what it does.
 //!
-//! `cargo run --example quickstart` needs no server. With `MAESTRO_CACHE_URL=redis://localhost`
-//! the same program does the same on Redis.
+//! `cargo run --example quickstart` needs no server. With `--features redis` and
+//! `MAESTRO_CACHE_URL=redis://localhost` the same program does the same on Redis.
 
 #![allow(clippy::print_stdout)] // Showing what it does is its purpose.
 

@@ -1,8 +1,6 @@
 //! `page <file of ratios> <folder of profiles>`: writes what was measured into `docs/performance.md`,
 //! between the marks that stand there, and draws its charts. What is between other lines stays.
 
-#![allow(clippy::print_stdout, clippy::expect_used)]
-
 mod charts;
 mod sections;
 

@@ -18,6 +18,7 @@ pub(crate) fn all(report: &Report, profiles: &Path) -> Vec<(&'static str, String
         ("codec", ratios(report, |name| name.starts_with("codec/"))),
         ("redis", ratios(report, |name| name.starts_with("redis/"))),
         ("latencies", latencies(report)),
+        ("server time", server_times(report)),
         ("growth", ratios(report, grows)),
         ("footprint", footprint(report)),
         ("instructions", instructions(report)),
@@ -119,6 +120,29 @@ fn latencies(report: &Report) -> String {
                 &time(calls.p99_nanos),
                 &time(calls.p999_nanos),
                 &format!("{:.1}", calls.p99_by_p50.median),
+            ],
+        );
+    }
+    table
+}
+
+fn server_times(report: &Report) -> String {
+    let mut table =
+        "| operation | ours sends | plain | ours | plain | ours ÷ plain | half of the rounds |\n\
+         |---|---|---|---|---|---|---|\n"
+            .to_owned();
+    for of in &report.server_times {
+        let ratio = of.ours_by_plain;
+        line(
+            &mut table,
+            &[
+                &of.operation,
+                &of.ours,
+                &of.plain,
+                &time(of.our_nanos.median),
+                &time(of.plain_nanos.median),
+                &format!("{:.2}", ratio.median),
+                &format!("{:.2} to {:.2}", ratio.lower, ratio.upper),
             ],
         );
     }
