@@ -76,6 +76,8 @@ struct State {
     judged: u64,
     /// When a link was last seen that had shown that it is more than a greeting.
     settled: Option<Instant>,
+    /// When such a link was last found to be lost.
+    settled_lost: Option<Instant>,
     /// How many links were usable when they were last looked at.
     usable: usize,
     breaker: Breaker,
@@ -111,6 +113,7 @@ impl Server {
                     attempts: 0,
                     judged: 0,
                     settled: None,
+                    settled_lost: None,
                     usable: 0,
                     breaker: Breaker::new(),
                     writability: Writability::new(),

@@ -236,8 +236,17 @@ impl Shared {
             log,
             breaker,
             settled,
+            settled_lost,
             ..
         } = state;
+        // All that are lost at once: one of them says why the others were.
+        if places
+            .iter()
+            .flatten()
+            .any(|link| link.is_broken() && link.is_settled(now))
+        {
+            *settled_lost = Some(now);
+        }
         for place in places {
             let Some(link) = place else {
                 continue;
@@ -252,8 +261,9 @@ impl Shared {
             }
             if link.is_broken() {
                 // One that nobody had asked anything of says nothing if it went with one that served.
-                let was_one_of_several = !link.is_younger_than(LOOK, now)
-                    && settled.is_some_and(|settled| !link.is_made_after(settled));
+                let was_one_of_several = settled_lost.is_some_and(|lost| !link.is_made_after(lost))
+                    || !link.is_younger_than(LOOK, now)
+                        && settled.is_some_and(|settled| !link.is_made_after(settled));
                 if is_new && !is_settled && !was_one_of_several {
                     useless = Some(error::unanswered());
                 }
