@@ -44,6 +44,7 @@ impl Deadline {
         Self(Instant::now() + timeout.min(Self::NEVER))
     }
 
+    #[cfg(feature = "cluster")]
     pub(crate) fn instant(self) -> Instant {
         self.0
     }

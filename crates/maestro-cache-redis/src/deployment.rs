@@ -1,5 +1,6 @@
 //! Where calls go: to one server, or to the nodes of a cluster.
 
+#[cfg(feature = "cluster")]
 use std::sync::Arc;
 
 use maestro_cache_core::{Pattern, Result};
