@@ -58,14 +58,15 @@ impl CellMap {
         self.moka.get(key.text)
     }
 
-    /// Whether there is no cell of the key. Unlike `get`, moka does not log it.
+    /// Whether there is certainly no cell of the key. Unlike `get`, moka does not log it. Where every use is
+    /// a `get`, that says so as well, and nothing is looked up twice.
     pub(crate) fn lacks(&self, key: KeyRef<'_>) -> bool {
-        !self.moka.contains_key(key.text)
+        self.exact.is_none() && !self.moka.contains_key(key.text)
     }
 
-    /// Counts a miss, on which the estimates of TinyLFU live.
+    /// Counts a miss, on which the estimates of TinyLFU live, unless `get` has.
     pub(crate) fn count_miss(&self, key: KeyRef<'_>) {
-        if self.policy == EvictionPolicy::TinyLfu {
+        if self.policy == EvictionPolicy::TinyLfu && self.exact.is_none() {
             self.moka.get(key.text);
         }
     }

@@ -11,7 +11,7 @@
 
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -257,7 +257,8 @@ impl Store {
         self.tickets.tidy(self.map.len());
     }
 
-    /// The stored keys that the pattern selects, with expired ones and leased ones. Counts as no use.
+    /// The stored keys that the pattern selects, each once, with expired ones and leased ones: a key that
+    /// was removed and stored again meanwhile is not removed twice. Counts as no use.
     ///
     /// None if `go_on`, which is asked every now and then, has had enough.
     pub(crate) fn selected_keys(
@@ -266,7 +267,7 @@ impl Store {
         go_on: impl Fn() -> bool,
     ) -> Option<Vec<Arc<str>>> {
         const ASKED_EVERY: usize = 1024;
-        let mut selected: Vec<Arc<str>> = Vec::new();
+        let mut selected: HashSet<Arc<str>, RandomState> = HashSet::default();
         // Leases first: the value of one may be stored while the cells are looked at.
         for place in self.stripes.iter() {
             let stripe = place.0.lock();
@@ -280,10 +281,10 @@ impl Store {
                 return None;
             }
             if pattern.selects(cell.key.as_bytes()) {
-                selected.push(Arc::clone(&cell.key));
+                selected.insert(Arc::clone(&cell.key));
             }
         }
-        Some(selected)
+        Some(selected.into_iter().collect())
     }
 
     /// The number of entries, with expired ones that were not released yet.
