@@ -16,7 +16,7 @@ use maestro_cache_core::{
 };
 
 use crate::RedisCacheBuilder;
-use crate::call::{Deadline, Intent};
+use crate::call::{Deadline, Intent, too_late};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
 use crate::found::live;
@@ -198,6 +198,9 @@ impl RedisCache {
         T: 'a,
         F: Future<Output = Result<T>> + Send + 'a,
     {
+        if context.timeout().is_zero() {
+            return too_late().into();
+        }
         let deadline = Deadline::after(context.timeout());
         CacheFuture::pending(async move {
             let _permit = self.inner.in_flight.enter()?;
@@ -491,6 +494,9 @@ impl CacheBackend for RedisCache {
     fn ping(&self, context: CallContext) -> CacheFuture<'_, ()> {
         if let Err(error) = self.check([]) {
             return error.into();
+        }
+        if context.timeout().is_zero() {
+            return too_late().into();
         }
         let deadline = Deadline::after(context.timeout());
         CacheFuture::pending(async move { self.inner.deployment.ping(deadline).await })

@@ -1,17 +1,15 @@
 //! One call: a connection, a request, its answer, and one deadline around all of it.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use maestro_cache_core::{Error, ErrorKind, Outcome, Result};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::commands;
 use crate::connection::{LinkHandle, Reason, Server, Unanswered, no_runtime};
 use crate::reply::Reply;
-use crate::request::{Coalescible, Request, Weight};
+use crate::request::{Request, Weight};
 
 /// What a request does, and so what may be done when its answer is lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,25 +58,39 @@ impl Server {
         intent: Intent,
         request: &Request,
     ) -> Result<Reply> {
+        let link = self.link_within(deadline, 0, request.weight()).await?;
+        match link.exchange(deadline, intent, request).await {
+            Ok(reply) if !reply.is_of_a_replica() => Ok(reply),
+            answer => {
+                let first = (link, answer);
+                Box::pin(self.call_again(first, deadline, intent, request)).await
+            }
+        }
+    }
+
+    /// Sends it once more if that may help, after a first answer that was none, or that of a replica.
+    async fn call_again(
+        &self,
+        (mut link, mut answer): (LinkHandle, Result<Reply>),
+        deadline: Deadline,
+        intent: Intent,
+        request: &Request,
+    ) -> Result<Reply> {
+        let mut request = Cow::Borrowed(request);
         // What is sent once more takes the same way, and not that of what is heavy: the link at its end may
         // be as dead, and not be known to be.
         let weight = request.weight();
-        let mut request = Cow::Borrowed(request);
         let mut may_repeat = true;
         let mut may_follow = self.follows_the_master();
-        let mut spent = 0;
         loop {
-            let link = self.link_within(deadline, spent, weight).await?;
-            match link.exchange(deadline, intent, &request).await {
+            match answer {
                 Err(error) if may_repeat && did_nothing_on_a_broken_link(&error) => {
                     may_repeat = false;
-                    spent = self.attempts();
                     // The link may have looked dead for the sake of a large value.
                     request = Cow::Owned(request.alone());
                 }
                 Ok(reply) if may_follow && reply.is_of_a_replica() => {
                     may_follow = false;
-                    spent = self.attempts();
                     link.retire();
                 }
                 Ok(reply) => {
@@ -92,33 +104,12 @@ impl Server {
                     return Err(error);
                 }
             }
+            link = self.link_within(deadline, self.attempts(), weight).await?;
+            if Instant::now() >= deadline.0 {
+                return Err(too_late());
+            }
+            answer = link.exchange(deadline, intent, &request).await;
         }
-    }
-
-    /// `GET` of a key, together with others unless it is known to hold a large value.
-    pub(crate) async fn get(&self, deadline: Deadline, key: Arc<str>) -> Result<Reply> {
-        let large = self.large();
-        let get = if large.holds(&key) {
-            Request::one(commands::keyed("GET", &key), Weight::Heavy)
-        } else {
-            Coalescible::Get(Arc::clone(&key)).into()
-        };
-        let reply = self.call(deadline, Intent::Read, &get).await?;
-        large.note(&key, reply.as_value());
-        Ok(reply)
-    }
-
-    /// `PTTL` of a key, and then `GET`.
-    pub(crate) async fn look(&self, deadline: Deadline, key: &str) -> Result<(Reply, Reply)> {
-        let weight = if self.large().holds(key) {
-            Weight::Heavy
-        } else {
-            Weight::Light
-        };
-        let look = Request::several(commands::look(key), weight);
-        let [left, value] = self.call(deadline, Intent::Read, &look).await?.parts()?;
-        self.large().note(key, value.as_value());
-        Ok((left, value))
     }
 
     fn heed(&self, error: &Error) {
@@ -170,9 +161,6 @@ impl LinkHandle {
         intent: Intent,
         request: &Request,
     ) -> Result<Reply> {
-        if Instant::now() >= deadline.0 {
-            return Err(late("the deadline passed before anything was sent"));
-        }
         let unanswered = intent.outcome_unanswered();
         match self.send(deadline.0, request).await {
             Ok(value) => Ok(Reply::new(value, unanswered)),
@@ -193,6 +181,10 @@ impl LinkHandle {
 
 fn did_nothing_on_a_broken_link(error: &Error) -> bool {
     error.kind() == ErrorKind::Unavailable && error.outcome() == Outcome::NotApplied
+}
+
+pub(crate) fn too_late() -> Error {
+    late("the deadline passed before anything was sent")
 }
 
 pub(crate) fn late(message: &'static str) -> Error {

@@ -13,6 +13,7 @@ use crate::commands;
 use crate::connection::Sentinels;
 use crate::connection::{Server, Target};
 use crate::found::removed;
+use crate::large::Large;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::scripts::ScriptCall;
@@ -76,19 +77,43 @@ impl Deployment {
     }
 
     /// Sends the request to the node of the slot.
-    #[cfg_attr(not(feature = "cluster"), allow(unused_variables))] // One server has none.
-    pub(crate) async fn call(
-        &self,
+    #[cfg(not(feature = "cluster"))]
+    pub(crate) fn call<'a>(
+        &'a self,
+        _: Slot,
+        deadline: Deadline,
+        intent: Intent,
+        request: &'a Request,
+    ) -> impl Future<Output = Result<Reply>> {
+        let Self::Server(server) = self;
+        server.call(deadline, intent, request)
+    }
+
+    /// Sends the request to the node of the slot.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn call<'a>(
+        &'a self,
         slot: Slot,
         deadline: Deadline,
         intent: Intent,
-        request: &Request,
-    ) -> Result<Reply> {
+        request: &'a Request,
+    ) -> impl Future<Output = Result<Reply>> {
+        use futures_util::future::Either;
         match self {
-            Self::Server(server) => server.call(deadline, intent, request).await,
-            #[cfg(feature = "cluster")]
+            Self::Server(server) => Either::Left(server.call(deadline, intent, request)),
             // In a box, or the future of a call to one server would be as large.
-            Self::Cluster(cluster) => Box::pin(cluster.call(slot, deadline, intent, request)).await,
+            Self::Cluster(cluster) => {
+                Either::Right(Box::pin(cluster.call(slot, deadline, intent, request)))
+            }
+        }
+    }
+
+    /// Which keys hold large values. Of a cluster nobody remembers, since nothing is sent together there.
+    pub(crate) fn large(&self) -> Option<&Large> {
+        match self {
+            Self::Server(server) => Some(server.large()),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => None,
         }
     }
 

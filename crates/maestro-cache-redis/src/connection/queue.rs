@@ -18,7 +18,7 @@ use super::pending::{PendingRequest, Reason};
 use crate::error::ConnectionError;
 use crate::request::{Request, Weight};
 
-/// How many callers send their requests by themselves at the same time.
+/// Beside fewer requests than that a caller sends its own by itself.
 pub(super) const MOST_DIRECT: usize = 4;
 
 /// How many pipelines are under way at the same time.
@@ -26,6 +26,13 @@ const MOST_SENDERS: usize = 4;
 
 /// The most requests of one pipeline.
 const MOST_TOGETHER: usize = 128;
+
+/// So many go out without waiting for others to ask, of this many under way. With half of them on their
+/// way, the server works while the others ask, and neither falls asleep: of few, waking up costs more
+/// than what a larger pipeline saves.
+fn enough(load: usize) -> usize {
+    (load.saturating_sub(8) / 2).max(4)
+}
 
 /// Requests that have ended are forgotten when this many of them are kept beside the others.
 const MOST_ENDED: usize = 1024;
@@ -62,10 +69,19 @@ struct State {
 pub(super) enum Admission {
     /// Its caller sends it.
     Direct(Arc<PendingRequest>),
-    /// A sender does, and one has to be started if that is true.
-    Queued(Arc<PendingRequest>, bool),
+    /// A sender does, which may have to be started.
+    Queued(Arc<PendingRequest>, Option<Start>),
     /// Not at all: the connection is gone.
     Refused(ConnectionError),
+}
+
+/// When a sender takes what is queued.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Enough has come together.
+    AtOnce,
+    /// Others are about to ask as well, and what they ask goes out with the rest.
+    AfterOthers,
 }
 
 impl Queue {
@@ -106,7 +122,7 @@ impl Queue {
         }
         let is_alone = request.weight() == Weight::Heavy;
         let is_direct =
-            is_alone || state.senders == 0 && state.queued.is_empty() && state.direct < MOST_DIRECT;
+            is_alone || state.senders == 0 && state.queued.is_empty() && self.load() < MOST_DIRECT;
         let pending = Arc::new(if is_direct {
             state.direct += 1;
             PendingRequest::sent(deadline, request.weight())
@@ -119,7 +135,7 @@ impl Queue {
             Admission::Direct(pending)
         } else {
             state.queue(&pending);
-            Admission::Queued(pending, state.needs_sender())
+            Admission::Queued(pending, state.needs_sender(self.load()))
         };
         drop(state);
         if is_due_sooner {
@@ -146,10 +162,12 @@ impl Queue {
     }
 
     /// The next pipeline of a sender, which is no sender any more if there is none.
-    pub(super) fn next_batch(&self) -> Option<Batch> {
+    pub(super) fn next_batch(&self, start: Start) -> Option<Batch> {
         loop {
             let mut state = self.state.lock();
-            state.is_gathering = false;
+            if start == Start::AfterOthers {
+                state.is_gathering = false;
+            }
             if state.queued.is_empty() || state.end.is_some() {
                 state.senders -= 1;
                 return None;
@@ -182,14 +200,14 @@ impl Queue {
         goes_on
     }
 
-    /// Queues a request whose answer nobody waits for. True if a sender has to be started.
-    pub(super) fn push_unattended(&self, deadline: Instant, request: Request) -> bool {
+    /// Queues a request whose answer nobody waits for. Says whether a sender has to be started.
+    pub(super) fn push_unattended(&self, deadline: Instant, request: Request) -> Option<Start> {
         let mut state = self.state.lock();
         if state.end.is_some() {
-            return false;
+            return None;
         }
         state.queue(&Arc::new(PendingRequest::queued(deadline, request)));
-        state.needs_sender()
+        state.needs_sender(self.load())
     }
 
     /// Takes no more, and tells all that wait.
@@ -309,13 +327,20 @@ impl State {
         self.direct > 0 || self.batches > 0
     }
 
-    /// Whether to start a sender for what is queued. One that is about to take it takes all of it.
-    fn needs_sender(&mut self) -> bool {
-        let needs = !self.is_gathering && self.senders < MOST_SENDERS;
-        if needs {
-            self.is_gathering = true;
-            self.senders += 1;
+    /// Whether to start a sender for what is queued, of so many requests under way.
+    fn needs_sender(&mut self, load: usize) -> Option<Start> {
+        let start = if !self.is_gathering {
+            Start::AfterOthers
+        } else if self.queued.len() >= enough(load) {
+            Start::AtOnce
+        } else {
+            return None;
+        };
+        if self.senders == MOST_SENDERS {
+            return None;
         }
-        needs
+        self.is_gathering = true;
+        self.senders += 1;
+        Some(start)
     }
 }

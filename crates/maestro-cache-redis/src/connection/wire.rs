@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, yield_now};
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::batch::Batch;
 use super::liveness::Liveness;
 use super::pending::{Answer, PendingRequest, Reason, Unanswered};
-use super::queue::{Admission, Queue};
+use super::queue::{Admission, Queue, Start};
 use crate::error::ConnectionError;
 use crate::request::{Commands, Request};
 
@@ -68,8 +68,8 @@ impl Wire {
 
     /// Sends the request, and does without the answer.
     pub(super) fn send_no_reply(&self, deadline: Instant, request: Request) {
-        if self.queue.push_unattended(deadline, request) {
-            self.start_sender();
+        if let Some(start) = self.queue.push_unattended(deadline, request) {
+            self.start_sender(start);
         }
     }
 
@@ -106,26 +106,26 @@ impl Wire {
                 })
                 .await
             }
-            Admission::Queued(pending, needs_sender) => {
+            Admission::Queued(pending, start) => {
                 let call = QueuedCall {
                     queue: &self.queue,
                     pending: &pending,
                 };
-                if needs_sender {
-                    self.start_sender();
+                if let Some(start) = start {
+                    self.start_sender(start);
                 }
                 poll_fn(|context| call.pending.poll(context.waker())).await
             }
         }
     }
 
-    fn start_sender(&self) {
+    fn start_sender(&self, start: Start) {
         let sender = Sender {
             queue: Arc::clone(&self.queue),
             connection: self.connection.clone(),
             batch: None,
         };
-        self.runtime.spawn(sender.run());
+        self.runtime.spawn(sender.run(start));
     }
 }
 
@@ -135,16 +135,17 @@ impl Drop for Wire {
     }
 }
 
-/// Hands a request to the client and waits for its answer.
+/// Hands a request to the client and waits for its answer. The client's futures are in a box: that of each
+/// call would be as large, also where it waits for a sender.
 async fn transmit(connection: &mut MultiplexedConnection, request: &Request) -> RedisResult<Value> {
     match request {
         Request::Coalescible(coalescible) => {
-            connection.send_packed_command(&coalescible.command()).await
+            connection.req_packed_command(&coalescible.command()).await
         }
         Request::Message(message) => match &message.commands {
-            Commands::One(command) => connection.send_packed_command(command).await,
+            Commands::One(command) => connection.req_packed_command(command).await,
             Commands::Several(commands) => {
-                let answers = connection.send_packed_commands(commands, 0, commands.len());
+                let answers = connection.req_packed_commands(commands, 0, commands.len());
                 answers.await.map(Value::Array)
             }
         },
@@ -187,11 +188,13 @@ struct Sender {
 }
 
 impl Sender {
-    async fn run(mut self) {
+    async fn run(mut self, mut start: Start) {
         loop {
-            // Others are about to ask as well, and what they ask goes out with the rest.
-            yield_now().await;
-            self.batch = self.queue.next_batch();
+            if start == Start::AfterOthers {
+                yield_now().await;
+            }
+            self.batch = self.queue.next_batch(start);
+            start = Start::AfterOthers;
             if self.batch.is_none() || !self.send().await || !self.queue.batch_is_over() {
                 break;
             }

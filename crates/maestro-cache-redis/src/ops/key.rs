@@ -39,9 +39,13 @@ impl KeyTarget<'_> {
         self.call(Intent::Write, &request.into()).await
     }
 
-    async fn call(&self, intent: Intent, request: &Request) -> Result<Reply> {
+    fn call<'a>(
+        &'a self,
+        intent: Intent,
+        request: &'a Request,
+    ) -> impl Future<Output = Result<Reply>> {
         let (slot, deadline) = (self.slot, self.deadline);
-        self.deployment.call(slot, deadline, intent, request).await
+        self.deployment.call(slot, deadline, intent, request)
     }
 
     async fn run(&self, intent: Intent, script: &ScriptCall) -> Result<Reply> {
@@ -50,7 +54,10 @@ impl KeyTarget<'_> {
     }
 
     pub(crate) async fn get(self) -> Result<Option<Value>> {
-        match self.get_marked().await? {
+        let get = self.get_request();
+        let reply = self.call(Intent::Read, &get).await?;
+        self.note_size(&reply);
+        match reply.value()? {
             Some(value) if mark::is_on(value.bytes()) => {
                 Ok(Box::pin(self.find()).await?.into_live())
             }
@@ -60,12 +67,18 @@ impl KeyTarget<'_> {
 
     pub(crate) async fn look_up(self, look_for: LookFor) -> Result<Lookup> {
         let glance = match (self.deployment, look_for) {
-            (_, LookFor::Fresh) => match self.get_marked().await? {
-                Some(value) if mark::is_on(value.bytes()) => None,
-                value => Some(plain(value)),
-            },
-            (Deployment::Server(server), LookFor::FreshOrStale) => {
-                let (left, value) = server.look(self.deadline, &self.key).await?;
+            (_, LookFor::Fresh) => {
+                let reply = self.read(self.get_request()).await?;
+                self.note_size(&reply);
+                match reply.value()? {
+                    Some(value) if mark::is_on(value.bytes()) => None,
+                    value => Some(plain(value)),
+                }
+            }
+            (Deployment::Server(_), LookFor::FreshOrStale) => {
+                let look = Request::several(commands::look(&self.key), self.weight());
+                let [left, value] = self.read(look).await?.parts()?;
+                self.note_size(&value);
                 at_a_glance(left.integer()?, value.value()?.map(Value::into_bytes))
             }
             #[cfg(feature = "cluster")]
@@ -80,25 +93,36 @@ impl KeyTarget<'_> {
         }
     }
 
-    /// What the key holds, with a mark if it has one.
-    async fn get_marked(&self) -> Result<Option<Value>> {
-        let key = &self.key;
-        let reply = match self.deployment {
-            Deployment::Server(server) => server.get(self.deadline, Arc::clone(key)).await?,
-            // Each goes on its own, since the keys of a batch would have to be of one slot.
-            #[cfg(feature = "cluster")]
-            Deployment::Cluster(_) => self.read(commands::keyed("GET", key)).await?,
-        };
-        reply.value()
+    /// `GET`, together with others unless the key is known to hold a large value. On a cluster each goes on
+    /// its own, since the keys of a batch would have to be of one slot.
+    fn get_request(&self) -> Request {
+        match (self.deployment, self.weight()) {
+            (Deployment::Server(_), Weight::Light) => {
+                Coalescible::Get(Arc::clone(&self.key)).into()
+            }
+            (_, weight) => Request::one(commands::keyed("GET", &self.key), weight),
+        }
+    }
+
+    /// Heavy if the key held a large value when it was read last.
+    fn weight(&self) -> Weight {
+        let large = self.deployment.large();
+        if large.is_some_and(|large| large.holds(&self.key)) {
+            Weight::Heavy
+        } else {
+            Weight::Light
+        }
+    }
+
+    fn note_size(&self, reply: &Reply) {
+        if let Some(large) = self.deployment.large() {
+            large.note(&self.key, reply.as_value());
+        }
     }
 
     /// All that is to be known of the key, at one instant.
     async fn find(&self) -> Result<Found> {
-        let is_large = match self.deployment {
-            Deployment::Server(server) => server.large().holds(&self.key),
-            #[cfg(feature = "cluster")]
-            Deployment::Cluster(_) => false,
-        };
+        let is_large = self.weight() == Weight::Heavy;
         let look_up = scripts::look_up(&[&*self.key]).heavy_if(is_large);
         let reply = self.run(Intent::Read, &look_up).await?;
         let [found] = reply.parts()?;
