@@ -42,13 +42,12 @@ impl Deployment {
 
     /// The same for keys that are asked for in one message, and once more for those that have a mark.
     async fn find_live_together(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Lookup>> {
-        let replies = self.get_many_marked(deadline, keys).await.into_iter();
-        let found = replies.map(|reply| reply.and_then(plain_or_missing));
-        self.see_through(deadline, keys, found.collect()).await
+        let found = self.get_many_marked(deadline, keys).await;
+        self.see_through(deadline, keys, found).await
     }
 
     /// What each of the keys holds, with a mark if it has one.
-    async fn get_many_marked(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Reply>> {
+    async fn get_many_marked(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Lookup>> {
         #[cfg(feature = "cluster")]
         if let Self::Cluster(cluster) = self {
             let gets = keys
@@ -58,11 +57,12 @@ impl Deployment {
                     (self.slot(key.as_bytes()), get)
                 })
                 .collect();
-            return cluster.read_each(deadline, gets).await;
+            let replies = cluster.read_each(deadline, gets).await.into_iter();
+            return replies.map(|reply| plain_or_missing(reply?)).collect();
         }
         let get = commands::over_keys("MGET", keys).into();
         let reply = self.call(Slot::ANY, deadline, Intent::Read, &get).await;
-        each_of(reply, keys.len())
+        each_of(reply, keys.len(), plain_or_missing)
     }
 
     /// Leaves what it means in place of what has a mark, of what was read for these keys.
@@ -83,10 +83,10 @@ impl Deployment {
             .collect();
         for marked in marked.chunks(MOST_KEYS) {
             let keys: Vec<&str> = marked.iter().map(|(_, key)| *key).collect();
-            let replies = Box::pin(self.find_many(deadline, &keys)).await;
-            for ((place, _), reply) in marked.iter().zip(replies) {
+            let seen = Box::pin(self.find_many(deadline, &keys)).await;
+            for ((place, _), seen) in marked.iter().zip(seen) {
                 if let Some(found) = found.get_mut(*place) {
-                    *found = reply.and_then(fresh_or_missing);
+                    *found = seen;
                 }
             }
         }
@@ -94,7 +94,7 @@ impl Deployment {
     }
 
     /// What is found under each of the keys.
-    async fn find_many(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Reply>> {
+    async fn find_many(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Lookup>> {
         #[cfg(feature = "cluster")]
         if let Self::Cluster(cluster) = self {
             let calls = keys
@@ -102,12 +102,15 @@ impl Deployment {
                 .map(|key| (self.slot(key.as_bytes()), scripts::look_up(&[key])))
                 .collect();
             let replies = cluster.read_each(deadline, calls).await.into_iter();
-            let found = replies.map(|reply| reply?.parts().map(|[found]| found));
+            let found = replies.map(|reply| {
+                let [found] = reply?.parts()?;
+                fresh_or_missing(found)
+            });
             return found.collect();
         }
         let look_up = scripts::look_up(keys).heavy_if(true);
         let reply = self.run(Slot::ANY, deadline, Intent::Read, &look_up).await;
-        each_of(reply, keys.len())
+        each_of(reply, keys.len(), fresh_or_missing)
     }
 
     /// Removes the keys from one server, and counts those that were live. None is there twice.
@@ -134,9 +137,13 @@ impl Deployment {
     }
 }
 
-/// The answers about so many keys, or what went wrong for each of them.
-fn each_of(reply: Result<Reply>, count: usize) -> Vec<Result<Reply>> {
-    answers(count, reply.and_then(|reply| reply.many_of(count)), Ok)
+/// What is found under each of so many keys, or what went wrong for each of them.
+fn each_of(
+    reply: Result<Reply>,
+    count: usize,
+    read: fn(Reply) -> Result<Lookup>,
+) -> Vec<Result<Lookup>> {
+    answers(count, reply.and_then(|reply| reply.many_of(count)), read)
 }
 
 fn plain_or_missing(reply: Reply) -> Result<Lookup> {
