@@ -3,6 +3,9 @@
 //! `GET`s become one [`MGET`](https://redis.io/docs/latest/commands/mget/) and increments one call of
 //! their script, where there are enough of them. Everything else keeps its own commands. A refusal
 //! stands in the place of its command, so that each request has its own answer.
+//!
+//! `MGET` shows a key of another type as missing, so what it shows as missing is asked for once more. Where
+//! many keys are, each `GET` keeps its own command.
 
 use std::sync::Arc;
 
@@ -20,6 +23,39 @@ const FEWEST_GETS: usize = 5;
 const MOST_GETS: usize = 64;
 const FEWEST_INCREMENTS: usize = 2;
 const MOST_INCREMENTS: usize = 32;
+
+/// How the `GET`s of a batch go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gets {
+    /// As one `MGET`.
+    Together,
+    Alone,
+}
+
+/// Where more than one of so many keys is missing, asking once more takes longer than `MGET` saves.
+const MANY_MISSING: usize = 4;
+
+impl Gets {
+    /// What is best, after these answers.
+    pub(super) fn after(answers: &[Value]) -> Self {
+        // A refused `MGET` is asked for once more as well.
+        let is_open = |answer: &&Value| matches!(answer, Value::Nil | Value::ServerError(_));
+        let (mut all, mut open) = (0, 0);
+        for answer in answers {
+            let answers = match answer {
+                Value::Array(answers) => answers,
+                answer => std::slice::from_ref(answer),
+            };
+            all += answers.len();
+            open += answers.iter().filter(is_open).count();
+        }
+        if open * MANY_MISSING > all {
+            Self::Alone
+        } else {
+            Self::Together
+        }
+    }
+}
 
 /// A pipeline, and whose its answers are.
 pub(super) struct Batch {
@@ -42,8 +78,8 @@ struct Coalesced {
 }
 
 impl Batch {
-    /// Of those requests that somebody still waits for; none if there are no such.
-    pub(super) fn new(queued: Vec<Arc<PendingRequest>>) -> Option<Self> {
+    /// Of those requests that somebody still waits for; none if there are no such. Says how `GET`s go.
+    pub(super) fn new(queued: Vec<Arc<PendingRequest>>, gets_go: Gets) -> Option<Self> {
         let mut batch = Self {
             pipeline: Pipeline::with_capacity(queued.len()),
             recipients: Vec::with_capacity(queued.len()),
@@ -73,7 +109,11 @@ impl Batch {
                 },
             }
         }
-        batch.coalesce(gets, FEWEST_GETS, MOST_GETS);
+        let fewest_gets = match gets_go {
+            Gets::Together => FEWEST_GETS,
+            Gets::Alone => usize::MAX,
+        };
+        batch.coalesce(gets, fewest_gets, MOST_GETS);
         batch.coalesce(increments, FEWEST_INCREMENTS, MOST_INCREMENTS);
         (!batch.recipients.is_empty()).then_some(batch)
     }

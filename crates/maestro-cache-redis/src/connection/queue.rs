@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::batch::Batch;
+use super::batch::{Batch, Gets};
 use super::liveness::Liveness;
 use super::pending::{PendingRequest, Reason};
 use crate::error::ConnectionError;
@@ -62,6 +62,7 @@ struct State {
     batches: usize,
     /// A sender is about to take what is queued.
     is_gathering: bool,
+    gets: Gets,
     end: Option<ConnectionError>,
 }
 
@@ -95,6 +96,7 @@ impl Queue {
                 senders: 0,
                 batches: 0,
                 is_gathering: false,
+                gets: Gets::Together,
                 end: None,
             }),
             is_over: AtomicBool::new(false),
@@ -174,8 +176,9 @@ impl Queue {
             }
             let count = state.queued.len().min(MOST_TOGETHER);
             let queued = state.queued.drain(..count).collect();
+            let gets = state.gets;
             drop(state);
-            if let Some(batch) = Batch::new(queued) {
+            if let Some(batch) = Batch::new(queued, gets) {
                 self.state.lock().batches += 1;
                 self.liveness.sent();
                 return Some(batch);
@@ -183,10 +186,11 @@ impl Queue {
         }
     }
 
-    /// To be told by a sender whose pipeline is answered. It may go on if another is not about to take
+    /// To be told by a sender whose pipeline is answered, and how `GET`s go best after that. It may go on if another is not about to take
     /// what is queued, and is no sender any more otherwise.
-    pub(super) fn batch_is_over(&self) -> bool {
+    pub(super) fn batch_is_over(&self, gets: Gets) -> bool {
         let mut state = self.state.lock();
+        state.gets = gets;
         state.batches -= 1;
         let goes_on = !state.is_gathering && !state.queued.is_empty() && state.end.is_none();
         if goes_on {

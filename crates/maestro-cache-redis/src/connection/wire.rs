@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, yield_now};
 use tokio::time::Instant;
 
-use super::batch::Batch;
+use super::batch::{Batch, Gets};
 use super::liveness::Liveness;
 use super::pending::{Answer, PendingRequest, Reason, Unanswered};
 use super::queue::{Admission, Queue, Start};
@@ -195,14 +195,20 @@ impl Sender {
             }
             self.batch = self.queue.next_batch(start);
             start = Start::AfterOthers;
-            if self.batch.is_none() || !self.send().await || !self.queue.batch_is_over() {
+            if self.batch.is_none() {
                 break;
+            }
+            match self.send().await {
+                Some(gets) if self.queue.batch_is_over(gets) => {}
+                _ => break,
             }
         }
     }
 
-    /// Sends the batch, and what it leaves open. False if the connection is gone.
-    async fn send(&mut self) -> bool {
+    /// Sends the batch, and what it leaves open. Says how `GET`s go best after that, or nothing if the
+    /// connection is gone.
+    async fn send(&mut self) -> Option<Gets> {
+        let mut gets = None;
         while let Some(batch) = &self.batch {
             let count = batch.pipeline.len();
             let sending = self
@@ -217,15 +223,18 @@ impl Sender {
                 break;
             };
             match result {
-                Ok(answers) => self.batch = batch.answer(answers),
+                Ok(answers) => {
+                    gets = gets.or_else(|| Some(Gets::after(&answers)));
+                    self.batch = batch.answer(answers);
+                }
                 Err(error) => {
                     batch.fail(&error);
                     self.queue.end(&error);
-                    return false;
+                    return None;
                 }
             }
         }
-        true
+        gets
     }
 }
 

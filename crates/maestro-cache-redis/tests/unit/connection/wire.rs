@@ -181,6 +181,36 @@ async fn in_a_crowd_all_that_waits_is_one_pipeline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_many_keys_are_missing_each_is_asked_for_once() {
+    let (wire, mut far, crowd) = crowded().await;
+    let keys = ["a", "b", "c", "d", "e"];
+    let asked = || join_all(keys.map(|key| in_time(&wire, get(key))));
+    let answered = async {
+        read(&mut far).await;
+        answer(&mut far, &of_crowd()).await;
+        answer(&mut far, "*5\r\n$1\r\n1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n").await;
+        read(&mut far).await;
+        answer(&mut far, &"$-1\r\n".repeat(4)).await;
+    };
+    tokio::join!(asked(), crowd, answered);
+    for (found, is_one_command) in [
+        ("$-1\r\n", false),
+        ("$1\r\n1\r\n", false),
+        ("$1\r\n1\r\n", true),
+    ] {
+        let crowd = join_all((0..MOST_DIRECT).map(|_| in_time(&wire, ping())));
+        let answered = async {
+            let sent = read(&mut far).await;
+            assert_eq!(sent.contains("MGET"), is_one_command, "{sent}");
+            answer(&mut far, &of_crowd()).await;
+            let array = if is_one_command { "*5\r\n" } else { "" };
+            answer(&mut far, &format!("{array}{}", found.repeat(5))).await;
+        };
+        tokio::join!(crowd, asked(), answered);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_batch_of_reads_is_asked_key_by_key() {
     let (wire, mut far, crowd) = crowded().await;
     let asked = join_all(["a", "b", "c", "d", "e"].map(|key| in_time(&wire, get(key))));
