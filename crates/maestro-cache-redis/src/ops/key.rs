@@ -5,6 +5,7 @@
 //! message the last command is the one that changes something.
 
 use std::num::NonZeroU64;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -48,9 +49,14 @@ impl KeyTarget<'_> {
         self.deployment.call(slot, deadline, intent, request)
     }
 
-    async fn run(&self, intent: Intent, script: &ScriptCall) -> Result<Reply> {
+    /// In a box, or the futures of plain commands that seldom need a script would be as large.
+    fn run<'a>(
+        &'a self,
+        intent: Intent,
+        script: &'a ScriptCall,
+    ) -> Pin<Box<impl Future<Output = Result<Reply>>>> {
         let (slot, deadline) = (self.slot, self.deadline);
-        self.deployment.run(slot, deadline, intent, script).await
+        Box::pin(self.deployment.run(slot, deadline, intent, script))
     }
 
     pub(crate) async fn get(self) -> Result<Option<Value>> {
@@ -58,9 +64,7 @@ impl KeyTarget<'_> {
         let reply = self.call(Intent::Read, &get).await?;
         self.note_size(&reply);
         match reply.value()? {
-            Some(value) if mark::is_on(value.bytes()) => {
-                Ok(Box::pin(self.find()).await?.into_live())
-            }
+            Some(value) if mark::is_on(value.bytes()) => Ok(self.find().await?.into_live()),
             value => Ok(value),
         }
     }
@@ -87,7 +91,7 @@ impl KeyTarget<'_> {
         match glance {
             Some(lookup) => Ok(lookup),
             None => {
-                let found = Box::pin(self.find()).await?;
+                let found = self.find().await?;
                 Ok(looked_for(look_for, found.into_lookup()))
             }
         }
@@ -261,7 +265,7 @@ impl KeyTarget<'_> {
         }
         let key = (*self.key).into();
         let claim = scripts::claim(&[ClaimRequest { key, token, over }]);
-        claimed(Box::pin(self.run(Intent::Write, &claim)).await?)
+        claimed(self.run(Intent::Write, &claim).await?)
     }
 
     pub(crate) async fn renew(self, token: LoadToken) -> Result<bool> {
