@@ -20,8 +20,6 @@ use crate::call::{Deadline, Intent, too_late};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
 use crate::found::live;
-#[cfg(feature = "cluster")]
-use crate::found::removed;
 use crate::in_flight::InFlight;
 use crate::keys::Keys;
 use crate::mark;
@@ -173,19 +171,10 @@ impl RedisCache {
         if let Err(error) = self.check([key.len(), value_length]) {
             return error.into();
         }
-        let (slot, key) = (self.slot(key), key.into());
+        let key = Arc::from(key);
         self.within(context, move |deployment, deadline| {
-            act(KeyTarget {
-                deployment,
-                slot,
-                deadline,
-                key,
-            })
+            act(KeyTarget::new(deployment, deadline, key))
         })
-    }
-
-    fn slot(&self, key: &str) -> Slot {
-        self.inner.deployment.slot(key.as_bytes())
     }
 
     /// Does what may take several requests, within one deadline.
@@ -271,11 +260,12 @@ impl CacheBackend for RedisCache {
             let last: BTreeMap<_, _> = entries.iter().map(|(key, value)| (*key, value)).collect();
             let sets = last.into_iter().map(|(key, value)| {
                 let set = commands::set(key, value, expiry, SetWhen::Always);
-                (self.slot(key), Request::from(set))
+                let slot = self.inner.deployment.slot(key.as_bytes());
+                (slot, Request::from(set))
             });
             let sets: Vec<_> = sets.collect();
             return self.within(context, move |_, deadline| async move {
-                let replies = cluster.batch(deadline, Intent::Write, sets).await?;
+                let replies = cluster.write_all(deadline, &sets).await?;
                 let mut replies = replies.into_iter();
                 replies.try_for_each(|reply| reply.was_set().map(drop))
             });
@@ -297,18 +287,6 @@ impl CacheBackend for RedisCache {
         // A key is removed once.
         let keys: BTreeSet<_> = keys.iter().copied().collect();
         let keys: Vec<_> = keys.into_iter().collect();
-        #[cfg(feature = "cluster")]
-        if let Deployment::Cluster(cluster) = &self.inner.deployment {
-            let removals = keys.iter().map(|key| {
-                let delete = Request::from(commands::delete(&[key]));
-                (self.slot(key), delete)
-            });
-            let removals: Vec<_> = removals.collect();
-            return self.within(context, move |_, deadline| async move {
-                let replies = cluster.batch(deadline, Intent::Write, removals).await?;
-                replies.into_iter().map(|reply| removed(reply, 1)).sum()
-            });
-        }
         let keys = Keys::new(&keys);
         self.within(context, move |deployment, deadline| async move {
             deployment.delete(deadline, &keys.all()).await

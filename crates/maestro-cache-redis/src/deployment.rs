@@ -3,6 +3,9 @@
 #[cfg(feature = "cluster")]
 use std::sync::Arc;
 
+#[cfg(feature = "cluster")]
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Either};
 use maestro_cache_core::{Pattern, Result};
 
 use crate::call::{Deadline, Intent};
@@ -77,20 +80,7 @@ impl Deployment {
     }
 
     /// Sends the request to the node of the slot.
-    #[cfg(not(feature = "cluster"))]
-    pub(crate) fn call<'a>(
-        &'a self,
-        _: Slot,
-        deadline: Deadline,
-        intent: Intent,
-        request: &'a Request,
-    ) -> impl Future<Output = Result<Reply>> {
-        let Self::Server(server) = self;
-        server.call(deadline, intent, request)
-    }
-
-    /// Sends the request to the node of the slot.
-    #[cfg(feature = "cluster")]
+    #[cfg_attr(not(feature = "cluster"), allow(unused_variables))] // One server has none.
     pub(crate) fn call<'a>(
         &'a self,
         slot: Slot,
@@ -98,12 +88,14 @@ impl Deployment {
         intent: Intent,
         request: &'a Request,
     ) -> impl Future<Output = Result<Reply>> {
-        use futures_util::future::Either;
         match self {
-            Self::Server(server) => Either::Left(server.call(deadline, intent, request)),
+            Self::Server(server) => {
+                Either::<_, BoxFuture<'a, _>>::Left(server.call(deadline, intent, request))
+            }
             // In a box, or the future of a call to one server would be as large.
+            #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => {
-                Either::Right(Box::pin(cluster.call(slot, deadline, intent, request)))
+                Either::Right(cluster.call(slot, deadline, intent, request).boxed())
             }
         }
     }

@@ -28,6 +28,7 @@ mod scripts;
 mod settings;
 #[cfg(feature = "tls")]
 mod tls;
+mod together;
 mod url;
 
 pub use backend::RedisCache;

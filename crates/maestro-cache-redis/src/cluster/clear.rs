@@ -5,13 +5,12 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use maestro_cache_core::{Outcome, Pattern, Result};
 
-use super::slots::{Owners, slot};
+use super::slots::Owners;
 use super::{Cluster, Node};
 use crate::call::{Deadline, Intent};
 use crate::commands;
-use crate::found::removed;
 use crate::ops::clear::Scan;
-use crate::request::{Request, Weight};
+use crate::request::Weight;
 
 /// A key that is moved while its node is scanned may be missed: it was not yet there on the one and
 /// is no longer on the other. A scan of all nodes in which it stays where it is finds it, so this
@@ -77,16 +76,7 @@ impl Cluster {
             let look = scan.look().into();
             let reply = link.exchange(deadline, Intent::Read, &look).await?;
             scan.take_in_keys(reply)?;
-            let removals = scan
-                .take_found()
-                .into_iter()
-                .map(|key| (slot(&key), Request::from(commands::delete(&[key]))));
-            let replies = self
-                .batch(deadline, Intent::Write, removals.collect())
-                .await?;
-            for reply in replies {
-                *count += removed(reply, 1)?;
-            }
+            *count += self.delete(deadline, &scan.take_found()).await?;
         }
         Ok(())
     }

@@ -20,7 +20,6 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub(crate) use batch::in_order;
 pub(crate) use redirect::Redirect;
 pub(crate) use slots::slot;
 

@@ -1,13 +1,13 @@
 //! Reads and removals of many keys, each of which has an answer of its own.
 
-#[cfg(feature = "cluster")]
-use futures_util::future::join_all;
 use maestro_cache_core::{ErrorKind, LookFor, Lookup, Outcome, Result};
+#[cfg(feature = "cluster")]
+use std::collections::{BTreeSet, HashMap};
 
+#[cfg(feature = "cluster")]
+use super::KeyTarget;
 use super::parts::answers;
 use crate::call::{Deadline, Intent};
-#[cfg(feature = "cluster")]
-use crate::cluster::in_order;
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
 use crate::found::{Found, looked_for, plain, removed};
@@ -15,54 +15,32 @@ use crate::mark;
 use crate::reply::Reply;
 use crate::request::{Request, Weight};
 use crate::scripts::{self, MOST_KEYS};
+#[cfg(feature = "cluster")]
+use crate::together::{AT_ONCE, all_of};
 
 impl Deployment {
-    /// What is live of the keys, of which there is at least one, and who is at the others. What becomes of a
-    /// node of a cluster is nothing to the keys of the others, also if it takes all the time that there is.
+    /// What is live of the keys, of which there is at least one. On a cluster, what becomes of a node is
+    /// nothing to the keys of the others, also if it takes all the time that there is.
     pub(crate) async fn find_live(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Lookup>> {
         #[cfg(feature = "cluster")]
-        if let Self::Cluster(cluster) = self {
-            let slots: Vec<Slot> = keys.iter().map(|key| self.slot(key.as_bytes())).collect();
-            let by_node = cluster.by_node(deadline, &slots).await;
-            let asked = by_node.of_nodes.into_iter().map(|(_, places)| async move {
-                let keys: Vec<&str> = places
-                    .iter()
-                    .filter_map(|at| keys.get(*at).copied())
-                    .collect();
-                let found = self.find_live_together(deadline, &keys).await;
-                places.into_iter().zip(found)
-            });
-            let known = join_all(asked).await.into_iter().flatten();
-            let unknown = by_node.of_nobody.into_iter();
-            let found = known.chain(unknown.map(|(at, error)| (at, Err(error))));
-            return in_order(found.collect());
-        }
-        self.find_live_together(deadline, keys).await
-    }
-
-    /// The same for keys that are asked for in one message, and once more for those that have a mark.
-    async fn find_live_together(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Lookup>> {
-        let found = self.get_many_marked(deadline, keys).await;
-        self.see_through(deadline, keys, found).await
-    }
-
-    /// What each of the keys holds, with a mark if it has one.
-    async fn get_many_marked(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Lookup>> {
-        #[cfg(feature = "cluster")]
-        if let Self::Cluster(cluster) = self {
-            let gets = keys
+        if let Self::Cluster(_) = self {
+            // A key that is named twice is read once.
+            let distinct: BTreeSet<&str> = keys.iter().copied().collect();
+            let look_up = async |key: &&str| {
+                let target = KeyTarget::new(self, deadline, (*key).into());
+                or_missing(target.look_up(LookFor::Fresh).await)
+            };
+            let found = all_of(distinct.iter().map(look_up).collect(), AT_ONCE).await;
+            let found: HashMap<_, _> = distinct.iter().zip(found).collect();
+            return keys
                 .iter()
-                .map(|key| {
-                    let get = Request::from(commands::keyed("GET", key));
-                    (self.slot(key.as_bytes()), get)
-                })
+                .filter_map(|key| found.get(key).cloned())
                 .collect();
-            let replies = cluster.read_each(deadline, gets).await.into_iter();
-            return replies.map(|reply| plain_or_missing(reply?)).collect();
         }
         let get = commands::over_keys("MGET", keys).into();
         let reply = self.call(Slot::ANY, deadline, Intent::Read, &get).await;
-        each_of(reply, keys.len(), plain_or_missing)
+        let found = each_of(reply, keys.len(), plain_or_missing);
+        self.see_through(deadline, keys, found).await
     }
 
     /// Leaves what it means in place of what has a mark, of what was read for these keys.
@@ -95,26 +73,17 @@ impl Deployment {
 
     /// What is found under each of the keys.
     async fn find_many(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Lookup>> {
-        #[cfg(feature = "cluster")]
-        if let Self::Cluster(cluster) = self {
-            let calls = keys
-                .iter()
-                .map(|key| (self.slot(key.as_bytes()), scripts::look_up(&[key])))
-                .collect();
-            let replies = cluster.read_each(deadline, calls).await.into_iter();
-            let found = replies.map(|reply| {
-                let [found] = reply?.parts()?;
-                fresh_or_missing(found)
-            });
-            return found.collect();
-        }
         let look_up = scripts::look_up(keys).heavy_if(true);
         let reply = self.run(Slot::ANY, deadline, Intent::Read, &look_up).await;
         each_of(reply, keys.len(), fresh_or_missing)
     }
 
-    /// Removes the keys from one server, and counts those that were live. None is there twice.
+    /// Removes the keys, and counts those that were live. None is there twice.
     pub(crate) async fn delete(&self, deadline: Deadline, keys: &[&str]) -> Result<u64> {
+        #[cfg(feature = "cluster")]
+        if let Self::Cluster(cluster) = self {
+            return cluster.delete(deadline, keys).await;
+        }
         let mut count = 0;
         for keys in keys.chunks(MOST_KEYS) {
             let weight = if keys.len() > 1 {

@@ -25,13 +25,22 @@ use crate::scripts::{self, Increment, ScriptCall};
 
 /// A key, where it is, and until when a call about it has to be over.
 pub(crate) struct KeyTarget<'a> {
-    pub(crate) deployment: &'a Deployment,
-    pub(crate) slot: Slot,
-    pub(crate) deadline: Deadline,
-    pub(crate) key: Arc<str>,
+    deployment: &'a Deployment,
+    slot: Slot,
+    deadline: Deadline,
+    key: Arc<str>,
 }
 
-impl KeyTarget<'_> {
+impl<'a> KeyTarget<'a> {
+    pub(crate) fn new(deployment: &'a Deployment, deadline: Deadline, key: Arc<str>) -> Self {
+        Self {
+            deployment,
+            slot: deployment.slot(key.as_bytes()),
+            deadline,
+            key,
+        }
+    }
+
     async fn read(&self, request: impl Into<Request>) -> Result<Reply> {
         self.call(Intent::Read, &request.into()).await
     }
@@ -40,20 +49,20 @@ impl KeyTarget<'_> {
         self.call(Intent::Write, &request.into()).await
     }
 
-    fn call<'a>(
-        &'a self,
+    fn call<'r>(
+        &'r self,
         intent: Intent,
-        request: &'a Request,
+        request: &'r Request,
     ) -> impl Future<Output = Result<Reply>> {
         let (slot, deadline) = (self.slot, self.deadline);
         self.deployment.call(slot, deadline, intent, request)
     }
 
     /// In a box, or the futures of plain commands that seldom need a script would be as large.
-    fn run<'a>(
-        &'a self,
+    fn run<'r>(
+        &'r self,
         intent: Intent,
-        script: &'a ScriptCall,
+        script: &'r ScriptCall,
     ) -> Pin<Box<impl Future<Output = Result<Reply>>>> {
         let (slot, deadline) = (self.slot, self.deadline);
         Box::pin(self.deployment.run(slot, deadline, intent, script))

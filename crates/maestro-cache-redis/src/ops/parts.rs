@@ -1,7 +1,5 @@
 //! Calls about many keys, each of which has an answer of its own.
 
-use futures_util::StreamExt;
-use futures_util::stream;
 use maestro_cache_core::{Claim, ClaimOver, ClaimRequest, Lookup, Publication, Result};
 
 use crate::call::{Deadline, Intent};
@@ -12,14 +10,12 @@ use crate::mark;
 use crate::reply::Reply;
 use crate::request::{Request, Weight};
 use crate::scripts::{self, ScriptCall};
+use crate::together::{AT_ONCE, all_of};
 
 /// So many keys go in one call of a script, unless they take more than so many bytes. A server does
 /// nothing else until it is through with them, which takes it less than a millisecond.
 const MOST_OF_A_PART: usize = 64;
 const MOST_BYTES_OF_A_PART: usize = 128 << 10;
-
-/// So many keys are under way at once, so that there is room for others.
-const AT_ONCE: usize = 512;
 
 /// What is asked about one key.
 trait Question: Sync {
@@ -140,24 +136,18 @@ impl Deployment {
             #[cfg(feature = "cluster")]
             Self::Cluster(_) => 1,
         };
-        let asked = (0_usize..)
-            .zip(parts(questions, most))
-            .map(|(place, part)| {
-                let replies = fit(part).map(|()| ask(part));
-                async move {
-                    let replies = match replies {
-                        Ok(replies) => replies.await,
-                        Err(error) => Err(error),
-                    };
-                    (place, answers(part.len(), replies, answer))
-                }
-            });
-        let asked: Vec<_> = asked.collect();
-        // In any order, so that one whose answer is late holds up no others.
-        let all = stream::iter(asked).buffer_unordered(AT_ONCE / most);
-        let mut all: Vec<_> = all.collect().await;
-        all.sort_unstable_by_key(|(place, _)| *place);
-        all.into_iter().flat_map(|(_, answers)| answers).collect()
+        let asked = parts(questions, most).map(|part| {
+            let replies = fit(part).map(|()| ask(part));
+            async move {
+                let replies = match replies {
+                    Ok(replies) => replies.await,
+                    Err(error) => Err(error),
+                };
+                answers(part.len(), replies, answer)
+            }
+        });
+        let answers = all_of(asked.collect(), AT_ONCE / most).await;
+        answers.into_iter().flatten().collect()
     }
 
     /// Calls a script that answers for each of its keys.

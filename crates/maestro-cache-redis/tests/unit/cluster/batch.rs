@@ -9,7 +9,7 @@ fn reply(line: &str) -> Reply {
     )
 }
 
-fn judged(intent: Intent, replies: &[&str], failures: &[Outcome]) -> Option<Outcome> {
+fn judged(replies: &[&str], failures: &[Outcome]) -> Option<Outcome> {
     let mut fate = Fate::default();
     for line in replies {
         fate.answered(&reply(line));
@@ -17,7 +17,7 @@ fn judged(intent: Intent, replies: &[&str], failures: &[Outcome]) -> Option<Outc
     for outcome in failures {
         fate.failed(Error::new(ErrorKind::Timeout, "late").with_outcome(*outcome));
     }
-    fate.judge(intent).err().map(|error| error.outcome())
+    fate.judge().err().map(|error| error.outcome())
 }
 
 #[test]
@@ -25,19 +25,11 @@ fn a_batch_that_was_written_in_part_is_unknown() {
     use Outcome::{NotApplied, Unknown};
     const OOM: &str = "-OOM no\r\n";
     const OK: &str = "+OK\r\n";
-    assert_eq!(judged(Intent::Write, &[OK, OK], &[]), None);
-    assert_eq!(judged(Intent::Write, &[OK, OOM], &[]), Some(Unknown));
-    assert_eq!(judged(Intent::Write, &[OOM, OOM], &[]), Some(NotApplied));
-    assert_eq!(judged(Intent::Write, &[OK], &[NotApplied]), Some(Unknown));
-    assert_eq!(
-        judged(Intent::Write, &[], &[Unknown, NotApplied]),
-        Some(Unknown)
-    );
-    assert_eq!(
-        judged(Intent::Write, &[], &[NotApplied, Unknown]),
-        Some(Unknown)
-    );
-    assert_eq!(judged(Intent::Write, &[], &[NotApplied]), Some(NotApplied));
-    assert_eq!(judged(Intent::Read, &[OK, OOM], &[]), None);
-    assert_eq!(judged(Intent::Read, &[OK], &[NotApplied]), Some(NotApplied));
+    assert_eq!(judged(&[OK, OK], &[]), None);
+    assert_eq!(judged(&[OK, OOM], &[]), Some(Unknown));
+    assert_eq!(judged(&[OOM, OOM], &[]), Some(NotApplied));
+    assert_eq!(judged(&[OK], &[NotApplied]), Some(Unknown));
+    assert_eq!(judged(&[], &[Unknown, NotApplied]), Some(Unknown));
+    assert_eq!(judged(&[], &[NotApplied, Unknown]), Some(Unknown));
+    assert_eq!(judged(&[], &[NotApplied]), Some(NotApplied));
 }
