@@ -332,7 +332,7 @@ impl CacheBackend for RedisCache {
 
     fn ttl<'a>(&'a self, context: CallContext, key: &str) -> CacheFuture<'a, TimeToLive> {
         self.on_key(context, key, 0, |target| async move {
-            Ok(target.probe().await?.time_to_live())
+            Ok(target.probe().await?.left)
         })
     }
 

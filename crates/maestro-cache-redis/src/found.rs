@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use maestro_cache_core::{Age, Claim, ErrorKind, LookFor, Lookup, Result, TimeToLive, Value};
 
-use crate::mark::{self, Kind, Life, Mark};
+use crate::mark::{self, Kind, Life};
 use crate::reply::Reply;
 
 /// What a key holds that has no mark: a live value, or nothing, which nobody is at.
@@ -17,47 +17,12 @@ pub(crate) fn plain(value: Option<Value>) -> Lookup {
     }
 }
 
-/// What a script found under a key.
-pub(crate) struct Found {
-    /// What `PTTL` says.
-    left: i64,
-    /// The server's time, in milliseconds since 1970.
-    now: u64,
-    value: Option<Bytes>,
-}
-
-impl Found {
-    pub(crate) fn read(reply: Reply) -> Result<Self> {
-        let [left, now, value] = reply.parts()?;
-        Ok(Self {
-            left: left.integer()?,
-            now: now.count()?,
-            value: value.value()?.map(Value::into_bytes),
-        })
-    }
-
-    pub(crate) fn into_lookup(self) -> Lookup {
-        let Some(bytes) = self.value else {
-            return Lookup::Missing { held: None };
-        };
-        match read(bytes, self.left) {
-            Read::Plain(lookup) => lookup,
-            Read::Stale {
-                value,
-                stale_for,
-                mark,
-            } => Lookup::Stale {
-                value,
-                stale_for,
-                held: mark.held_at(self.now),
-            },
-        }
-    }
-
-    /// The value if it is live.
-    pub(crate) fn into_live(self) -> Option<Value> {
-        live(self.into_lookup())
-    }
+/// What a script found under a key: what `PTTL` says, the server's time in milliseconds since 1970, and
+/// the value with its mark.
+pub(crate) fn found(reply: Reply) -> Result<Lookup> {
+    let [left, now, value] = reply.parts()?;
+    let (left, now) = (left.integer()?, now.count()?);
+    Ok(read(left, now, value.value()?.map(Value::into_bytes)))
 }
 
 /// The value if it is live.
@@ -72,18 +37,20 @@ pub(crate) fn live(lookup: Lookup) -> Option<Value> {
 ///
 /// Both are of one message, which a server takes in one go unless it is cut in two on the way. In that
 /// moment somebody else may write, and one of the two is of an older value.
-pub(crate) enum Probe {
-    /// Nothing, or a claim, or a value that is live no longer.
-    NotLive(Option<Bytes>),
-    /// It may have a mark behind it, which is kept then.
-    Live(TimeToLive, Option<Bytes>),
+pub(crate) struct Probe {
+    /// Missing where there is a claim, or a value that is live no longer.
+    pub(crate) left: TimeToLive,
+    /// What is behind the value, if anything is.
+    pub(crate) mark: Option<Bytes>,
 }
 
 impl Probe {
     /// Of the answers to `PTTL` and `GETRANGE`.
     pub(crate) fn read(left: Reply, end: Reply) -> Result<Self> {
-        let millis = match left.time_to_live()? {
-            TimeToLive::Missing => return Ok(Self::NotLive(None)),
+        let left = left.time_to_live()?;
+        let plain = Self { left, mark: None };
+        let millis = match left {
+            TimeToLive::Missing => return Ok(plain),
             TimeToLive::NoExpiry => -1,
             TimeToLive::Left(left) => i64::try_from(left.as_millis()).unwrap_or(i64::MAX),
         };
@@ -95,41 +62,19 @@ impl Probe {
         };
         let Some((end, (_, mark))) = end.and_then(|end| Some((end.clone(), mark::split(&end)?)))
         else {
-            return Ok(Self::Live(time_to_live(millis), None));
+            return Ok(plain);
         };
-        Ok(match (mark.kind, mark.life(millis)) {
-            (Kind::Placeholder, _) | (_, Life::Stale(_)) => Self::NotLive(Some(end)),
-            (_, Life::Live(left)) => {
-                let left = i64::try_from(left).unwrap_or(i64::MAX);
-                Self::Live(time_to_live(left), Some(end))
-            }
-            (_, Life::Endless) => Self::Live(TimeToLive::NoExpiry, Some(end)),
-        })
+        let left = match (mark.kind, mark.life(millis)) {
+            (Kind::Placeholder, _) | (_, Life::Stale(_)) => TimeToLive::Missing,
+            (_, Life::Live(left)) => TimeToLive::Left(Duration::from_millis(left)),
+            (_, Life::Endless) => TimeToLive::NoExpiry,
+        };
+        let mark = Some(end);
+        Ok(Self { left, mark })
     }
 
     pub(crate) fn is_live(&self) -> bool {
-        matches!(self, Self::Live(..))
-    }
-
-    pub(crate) fn time_to_live(self) -> TimeToLive {
-        match self {
-            Self::NotLive(_) => TimeToLive::Missing,
-            Self::Live(left, _) => left,
-        }
-    }
-
-    /// What is behind the value, if anything is.
-    pub(crate) fn mark(&self) -> Option<&Bytes> {
-        match self {
-            Self::NotLive(mark) | Self::Live(_, mark) => mark.as_ref(),
-        }
-    }
-}
-
-fn time_to_live(millis: i64) -> TimeToLive {
-    match u64::try_from(millis) {
-        Ok(millis) => TimeToLive::Left(Duration::from_millis(millis)),
-        Err(_) => TimeToLive::NoExpiry,
+        self.left != TimeToLive::Missing
     }
 }
 
@@ -142,24 +87,15 @@ pub(crate) fn removed(reply: Reply, keys: usize) -> Result<u64> {
     while let (Some(left), Some(end)) = (replies.next(), replies.next()) {
         let probe = Probe::read(left, end);
         let probe = probe.map_err(|error| error.with_outcome(outcome_unclear))?;
-        not_live += u64::from(!probe.is_live() && probe.mark().is_some());
+        not_live += u64::from(!probe.is_live() && probe.mark.is_some());
     }
     Ok(removed.saturating_sub(not_live))
-}
-
-/// What was removed under a key with this much time left, if it was live.
-pub(crate) fn taken(left: i64, value: Option<Bytes>) -> Option<Value> {
-    match read(value?, left) {
-        Read::Plain(lookup) => live(lookup),
-        Read::Stale { .. } => None,
-    }
 }
 
 /// What became of a claim, as the script says it: a number, or what was found in its way.
 pub(crate) fn claimed(reply: Reply) -> Result<Claim> {
     if reply.is_many() {
-        let found = Found::read(reply)?;
-        return Ok(Claim::Refused(found.into_lookup()));
+        return found(reply).map(Claim::Refused);
     }
     reply.integer().map(|_| Claim::Granted)
 }
@@ -169,12 +105,10 @@ pub(crate) fn claimed(reply: Reply) -> Result<Claim> {
 /// Somebody may have written in between. Then what is left is that of an older value. A new one that
 /// looks live was, when it was written. One that looks stale may not be, so that is not said.
 pub(crate) fn at_a_glance(left: i64, value: Option<Bytes>) -> Option<Lookup> {
-    let Some(bytes) = value else {
-        return Some(Lookup::Missing { held: None });
-    };
-    match read(bytes, left) {
-        Read::Plain(lookup) => Some(lookup),
-        Read::Stale { .. } => None,
+    // Who is at a stale value, a clock would have to tell.
+    match read(left, 0, value) {
+        Lookup::Stale { .. } => None,
+        lookup => Some(lookup),
     }
 }
 
@@ -187,37 +121,26 @@ pub(crate) fn looked_for(look_for: LookFor, lookup: Lookup) -> Lookup {
     }
 }
 
-enum Read {
-    /// There is no more to know.
-    Plain(Lookup),
-    /// Who is at it, a clock has to tell.
-    Stale {
-        value: Value,
-        stale_for: Duration,
-        mark: Mark,
-    },
-}
-
-fn read(bytes: Bytes, left: i64) -> Read {
+fn read(left: i64, now: u64, value: Option<Bytes>) -> Lookup {
+    let Some(bytes) = value else {
+        return plain(None);
+    };
     let Some((payload, mark)) = mark::split(&bytes) else {
-        return Read::Plain(Lookup::Fresh {
-            value: bytes.into(),
-            age: None,
-        });
+        return plain(Some(bytes.into()));
     };
     if mark.kind == Kind::Placeholder {
         let held = mark.held_for(left);
-        return Read::Plain(Lookup::Missing { held });
+        return Lookup::Missing { held };
     }
     let value = payload.into();
     let left = match mark.life(left) {
         Life::Live(millis) => Duration::from_millis(millis),
         Life::Endless => Duration::from_millis(u64::MAX),
         Life::Stale(millis) => {
-            return Read::Stale {
+            return Lookup::Stale {
                 value,
                 stale_for: Duration::from_millis(millis),
-                mark,
+                held: mark.held_at(now),
             };
         }
     };
@@ -225,7 +148,7 @@ fn read(bytes: Bytes, left: i64) -> Read {
         left,
         cost: Duration::from_millis(millis.into()),
     });
-    Read::Plain(Lookup::Fresh { value, age })
+    Lookup::Fresh { value, age }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::parts::answers;
 use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
-use crate::found::{Found, looked_for, plain, removed};
+use crate::found::{found, looked_for, plain, removed};
 use crate::mark;
 use crate::reply::Reply;
 use crate::request::{Request, Weight};
@@ -120,8 +120,7 @@ fn plain_or_missing(reply: Reply) -> Result<Lookup> {
 }
 
 fn fresh_or_missing(reply: Reply) -> Result<Lookup> {
-    let found = Found::read(reply).map(Found::into_lookup);
-    or_missing(found.map(|found| looked_for(LookFor::Fresh, found)))
+    or_missing(found(reply).map(|found| looked_for(LookFor::Fresh, found)))
 }
 
 /// What holds another type is missing, as with `MGET`.

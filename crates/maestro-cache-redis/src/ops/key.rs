@@ -17,7 +17,7 @@ use maestro_cache_core::{
 use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
-use crate::found::{Found, Probe, at_a_glance, claimed, looked_for, plain, taken};
+use crate::found::{Probe, at_a_glance, claimed, found, live, looked_for, plain};
 use crate::mark;
 use crate::reply::Reply;
 use crate::request::{Coalescible, Request, Weight};
@@ -73,7 +73,7 @@ impl<'a> KeyTarget<'a> {
         let reply = self.call(Intent::Read, &get).await?;
         self.note_size(&reply);
         match reply.value()? {
-            Some(value) if mark::is_on(value.bytes()) => Ok(self.find().await?.into_live()),
+            Some(value) if mark::is_on(value.bytes()) => Ok(live(self.find().await?)),
             value => Ok(value),
         }
     }
@@ -99,10 +99,7 @@ impl<'a> KeyTarget<'a> {
         };
         match glance {
             Some(lookup) => Ok(lookup),
-            None => {
-                let found = self.find().await?;
-                Ok(looked_for(look_for, found.into_lookup()))
-            }
+            None => Ok(looked_for(look_for, self.find().await?)),
         }
     }
 
@@ -134,12 +131,12 @@ impl<'a> KeyTarget<'a> {
     }
 
     /// All that is to be known of the key, at one instant.
-    async fn find(&self) -> Result<Found> {
+    async fn find(&self) -> Result<Lookup> {
         let is_large = self.weight() == Weight::Heavy;
         let look_up = scripts::look_up(&[&*self.key]).heavy_if(is_large);
         let reply = self.run(Intent::Read, &look_up).await?;
-        let [found] = reply.parts()?;
-        Found::read(found)
+        let [only] = reply.parts()?;
+        found(only)
     }
 
     /// Whether the key is live, and for how long.
@@ -191,7 +188,7 @@ impl<'a> KeyTarget<'a> {
         let value = value.value()?.map(Value::into_bytes);
         let left = left.integer();
         let left = left.map_err(|error| error.with_outcome(unclear))?;
-        Ok(taken(left, value))
+        Ok(at_a_glance(left, value).and_then(live))
     }
 
     /// Tells a live value when it is gone. A loaded one becomes a plain one, which takes a second message.
@@ -202,7 +199,7 @@ impl<'a> KeyTarget<'a> {
         let was_told = told.yes()?;
         let unclear = |error: Error| error.with_outcome(Outcome::Unknown);
         let probe = Probe::read(left, end).map_err(unclear)?;
-        let Some(mark) = probe.mark() else {
+        let Some(mark) = &probe.mark else {
             return Ok(was_told);
         };
         let is_live = probe.is_live();

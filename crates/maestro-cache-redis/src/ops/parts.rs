@@ -5,7 +5,7 @@ use maestro_cache_core::{Claim, ClaimOver, ClaimRequest, Lookup, Publication, Re
 use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
-use crate::found::{Found, claimed};
+use crate::found::{claimed, found};
 use crate::mark;
 use crate::reply::Reply;
 use crate::request::{Request, Weight};
@@ -67,7 +67,6 @@ impl Deployment {
         keys: &[&str],
     ) -> Vec<Result<Lookup>> {
         let ask = |part| self.look_up_part(deadline, part);
-        let found = |reply| Ok(Found::read(reply)?.into_lookup());
         self.for_each(keys, ask, found).await
     }
 

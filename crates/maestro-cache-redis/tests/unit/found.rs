@@ -58,24 +58,24 @@ fn a_claim_is_a_missing_value() {
 #[test]
 fn a_script_tells_all_at_one_instant() {
     let value = String::from_utf8(loaded(100, None).into()).unwrap();
-    let found = |left: i64, value: &str| {
+    let found_of = |left: i64, value: &str| {
         let line = format!("*3\r\n:{left}\r\n:5\r\n{value}");
         let reply = Reply::new(
             redis::parse_redis_value(line.as_bytes()).unwrap(),
             Outcome::NotApplied,
         );
-        Found::read(reply)
+        found(reply)
     };
     let bulk = format!("${}\r\n{value}\r\n", value.len());
-    assert!(found(101, &bulk).unwrap().into_live().is_some());
-    assert!(found(100, &bulk).unwrap().into_live().is_none());
-    let lookup = found(60, &bulk).unwrap().into_lookup();
+    assert!(live(found_of(101, &bulk).unwrap()).is_some());
+    assert!(live(found_of(100, &bulk).unwrap()).is_none());
+    let lookup = found_of(60, &bulk).unwrap();
     assert!(
         matches!(&lookup, Lookup::Stale { value, stale_for, held: None }
             if value.bytes() == "5" && *stale_for == Duration::from_millis(40)),
         "{lookup:?}"
     );
-    assert!(found(-2, "_\r\n").unwrap().into_live().is_none());
-    assert!(found(-1, "-WRONGTYPE no\r\n").is_err());
-    assert!(found(-1, "*0\r\n").is_err());
+    assert!(live(found_of(-2, "_\r\n").unwrap()).is_none());
+    assert!(found_of(-1, "-WRONGTYPE no\r\n").is_err());
+    assert!(found_of(-1, "*0\r\n").is_err());
 }
