@@ -135,13 +135,12 @@ impl Breaker {
 /// and whoever was gone for two seconds is found again within one.
 fn pause(kind: ErrorKind, down_for: Duration, chance: f64) -> Duration {
     let (shortest, longest) = match kind {
-        ErrorKind::Timeout => (SHORTEST_PAUSE, LONGEST_PAUSE_AFTER_TIMEOUT),
+        // A replica becomes a master, and a server has read its data, without a sign.
+        ErrorKind::Timeout | ErrorKind::NotWritable | ErrorKind::Loading => {
+            (SHORTEST_PAUSE, LONGEST_PAUSE_AFTER_TIMEOUT)
+        }
         ErrorKind::Authentication | ErrorKind::PermissionDenied | ErrorKind::Config => {
             (SHORTEST_PAUSE_AFTER_REFUSAL, LONGEST_PAUSE)
-        }
-        // A replica becomes a master, and a server has read its data, without a sign.
-        ErrorKind::NotWritable | ErrorKind::Loading => {
-            (SHORTEST_PAUSE, LONGEST_PAUSE_AFTER_TIMEOUT)
         }
         _ => (Duration::ZERO, LONGEST_PAUSE),
     };

@@ -14,6 +14,7 @@ use super::manager::Connection;
 use super::pending::{Answer, Reason, Unanswered};
 use super::wire::Wire;
 use crate::commands;
+use crate::error::ConnectionError;
 use crate::request::Request;
 
 /// How many calls have to give up in a row before a link is suspected earlier than for its silence.
@@ -30,7 +31,7 @@ const YOUTH: Duration = Duration::from_secs(1);
 /// A connection that callers share.
 pub(super) struct Link {
     /// The number of the attempt that made it.
-    attempt: u64,
+    pub(super) attempt: u64,
     /// Ends when this is dropped, unless somebody still waits for an answer.
     _connection: deadpool_redis::Connection,
     wire: Wire,
@@ -60,17 +61,13 @@ impl Link {
         }
     }
 
-    pub(super) fn attempt(&self) -> u64 {
-        self.attempt
-    }
-
     pub(super) fn is_broken(&self) -> bool {
-        self.wire.is_over()
+        self.wire.queue.is_over()
     }
 
     /// How many requests wait for their answers over it.
     pub(super) fn load(&self) -> usize {
-        self.wire.load()
+        self.wire.queue.load()
     }
 
     /// Whether a call may be sent over it.
@@ -88,7 +85,7 @@ impl Link {
 
     /// Whether it has shown that it is more than a greeting: it served a call, or lived for a while.
     pub(super) fn is_settled(&self, now: Instant) -> bool {
-        self.wire.liveness().has_answered() || !self.is_young(now)
+        self.wire.queue.liveness.has_answered() || !self.is_young(now)
     }
 
     pub(super) fn is_young(&self, now: Instant) -> bool {
@@ -106,7 +103,7 @@ impl Link {
     /// Silent for so long that another one is asked for; no new call is sent over it meanwhile. One
     /// that answers is suspected no longer.
     pub(super) fn is_suspected(&self) -> bool {
-        self.wire.liveness().is_suspected()
+        self.wire.queue.liveness.is_suspected()
     }
 
     /// Looks after its life. Returns true if it has been silent for so long that another connection
@@ -116,7 +113,7 @@ impl Link {
     /// is one that is silent for a while, or that callers gave up on: its answer may have come and found
     /// its caller gone. A refusal is as good an answer as any, so this takes no rights.
     pub(super) fn look(&self, now: Instant, heartbeat: Duration, patience: Duration) -> bool {
-        let liveness = self.wire.liveness();
+        let liveness = &self.wire.queue.liveness;
         let mut watch = self.watch.lock();
         let silent_for = watch.look(liveness, now);
         let is_idle = silent_for.is_none() && watch.idle_for(now) >= heartbeat;
@@ -136,22 +133,17 @@ impl Link {
     }
 
     pub(super) fn suspect(&self) {
-        self.wire.liveness().suspect();
+        self.wire.queue.liveness.suspect();
     }
 
     /// Tells those who wait for an answer that the connection broke, and ends it, unless some of them asked
     /// for what takes its time: those are left to wait for it. True if it has ended.
     pub(super) fn end_unless_heavy(&self) -> bool {
-        let ends = !self.wire.abandon_light();
+        let ends = !self.wire.queue.abandon_light();
         if ends {
-            self.end();
+            self.wire.queue.end(&ConnectionError::Ended);
         }
         ends
-    }
-
-    /// Ends it now. Whoever waits for an answer is told that the connection broke.
-    pub(super) fn end(&self) {
-        self.wire.end();
     }
 }
 
@@ -196,11 +188,11 @@ impl LinkHandle {
     }
 
     pub(super) fn attempt(&self) -> u64 {
-        self.link.attempt()
+        self.link.attempt
     }
 
     fn timed_out(&self) {
-        if self.link.wire.liveness().timed_out() >= TIMEOUTS_OF_A_SUSPICION {
+        if self.link.wire.queue.liveness.timed_out() >= TIMEOUTS_OF_A_SUSPICION {
             self.link.wake.notify_one();
         }
     }

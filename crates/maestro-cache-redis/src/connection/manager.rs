@@ -91,10 +91,10 @@ impl Connector {
                 Target::Address(address) => self.options.connect(address).await,
                 #[cfg(feature = "sentinel")]
                 Target::Master(sentinels) => {
-                    let named = sentinels.master().await?;
-                    let connection = self.options.connect(named.master()).await?;
+                    let (master, by) = sentinels.master().await?;
+                    let connection = self.options.connect(&master).await?;
                     connection.demand_a_master().await?;
-                    named.was_right();
+                    sentinels.was_right(by);
                     Ok(connection)
                 }
             }
@@ -102,9 +102,7 @@ impl Connector {
         let connected = timeout(self.options.timeout, connecting).await;
         connected.unwrap_or_else(|_| Err(error::silent()))
     }
-}
 
-impl Connector {
     /// One attempt that fails if the server says that it is a replica.
     pub(super) async fn connect_to_a_master(&self) -> Result<Connection> {
         let connecting = async {

@@ -307,7 +307,7 @@ impl State {
     /// the next one is taken. Heavy ones fill them from the other end, and hold up no light ones.
     fn usable(&self, weight: Weight, attempt: u64) -> Option<&Arc<Link>> {
         let links = self.places.iter().flatten();
-        let mut links = links.filter(|link| link.attempt() > attempt && link.is_usable());
+        let mut links = links.filter(|link| link.attempt > attempt && link.is_usable());
         match weight {
             Weight::Light => not_full(&mut links),
             Weight::Heavy => not_full(&mut links.rev()),

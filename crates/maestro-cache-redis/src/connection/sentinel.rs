@@ -25,24 +25,6 @@ pub(crate) struct Sentinels {
     first: AtomicUsize,
 }
 
-/// What a sentinel calls the master.
-pub(super) struct Named<'a> {
-    master: Address,
-    by: usize,
-    first: &'a AtomicUsize,
-}
-
-impl Named<'_> {
-    pub(super) fn master(&self) -> &Address {
-        &self.master
-    }
-
-    /// To be told once there is a connection to it. Otherwise another sentinel is asked next time.
-    pub(super) fn was_right(self) {
-        self.first.store(self.by, Ordering::Relaxed);
-    }
-}
-
 impl Sentinels {
     /// The time for connecting is for all of them and the master together.
     pub(crate) fn new(addresses: Vec<Address>, service: String, options: ConnectOptions) -> Self {
@@ -58,26 +40,24 @@ impl Sentinels {
         }
     }
 
-    /// The address of the master, by the first sentinel that knows it.
-    pub(super) async fn master(&self) -> Result<Named<'_>> {
+    /// The address of the master, by the first sentinel that knows it, and which one that is.
+    pub(super) async fn master(&self) -> Result<(Address, usize)> {
         let first = self.first.fetch_add(1, Ordering::Relaxed);
         let count = self.addresses.len();
         let in_turn = (0..count).map(|at| first.wrapping_add(at) % count);
-        first_success(in_turn, self.head_start, |by| self.ask(by))
-            .await
-            .unwrap_or_else(|| Err(self.unknown()))
+        let ask = |by| async move { Ok((self.ask(by).await?, by)) };
+        let named = first_success(in_turn, self.head_start, ask).await;
+        named.unwrap_or_else(|| Err(self.unknown()))
     }
 
-    async fn ask(&self, by: usize) -> Result<Named<'_>> {
+    /// To be told once there is a connection to the master that this one named. Otherwise another
+    /// sentinel is asked next time.
+    pub(super) fn was_right(&self, by: usize) {
+        self.first.store(by, Ordering::Relaxed);
+    }
+
+    async fn ask(&self, by: usize) -> Result<Address> {
         let address = self.addresses.get(by).ok_or_else(|| self.unknown())?;
-        Ok(Named {
-            master: self.ask_at(address).await?,
-            by,
-            first: &self.first,
-        })
-    }
-
-    async fn ask_at(&self, address: &Address) -> Result<Address> {
         let connection = self.options.connect(address).await?;
         let mut question = commands::command("SENTINEL", 2, self.service.len() + 23);
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);

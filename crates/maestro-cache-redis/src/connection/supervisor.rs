@@ -116,10 +116,7 @@ enum Purpose {
 }
 
 /// What an attempt came to.
-struct Attempted {
-    purpose: Purpose,
-    made: Result<Connection>,
-}
+type Attempted = (Purpose, Result<Connection>);
 
 /// The end of the attempt that is under way; never if there is none.
 async fn end_of(attempt: &mut Option<Attempt>) -> Attempted {
@@ -146,23 +143,19 @@ impl Shared {
         }
         let has_news = attempted.is_some() || was_useless;
         match attempted {
-            Some(Attempted {
-                purpose: Purpose::Place,
-                made,
-            }) => match made {
-                Ok(connection) => self.place(&mut state, connection, now),
-                Err(cause) => state.failed(cause, now),
-            },
-            Some(Attempted {
-                purpose: Purpose::Master,
-                made,
-            }) => {
-                let master = made.is_ok().then_some(state.attempts);
-                state.writability.checked(now, master);
-                if let Ok(connection) = made {
-                    self.replace_all(&mut state, connection, now);
+            Some((Purpose::Place, Ok(connection))) => self.place(&mut state, connection, now),
+            Some((Purpose::Place, Err(cause))) => state.failed(cause, now),
+            // The address leads to a master, and the links are to a server that was one: each is replaced,
+            // and calls under way may finish.
+            Some((Purpose::Master, Ok(connection))) => {
+                let master = state.attempts;
+                state.writability.checked(now, Some(master));
+                for link in state.places.iter().flatten() {
+                    link.retire();
                 }
+                self.place(&mut state, connection, now);
             }
+            Some((Purpose::Master, Err(_))) => state.writability.checked(now, None),
             None => {}
         }
         let next = match state.place_in_need() {
@@ -191,7 +184,7 @@ impl Shared {
                 Purpose::Place => connector.connect().await,
                 Purpose::Master => connector.connect_to_a_master().await,
             };
-            Attempted { purpose, made }
+            (purpose, made)
         })
     }
 
@@ -214,15 +207,6 @@ impl Shared {
         }
         state.recovered(now);
         state.log.connected();
-    }
-
-    /// The address leads to a master, and the links are to a server that was one: each is replaced, and
-    /// calls under way may finish.
-    fn replace_all(&self, state: &mut State, connection: Connection, now: Instant) {
-        for link in state.places.iter().flatten() {
-            link.retire();
-        }
-        self.place(state, connection, now);
     }
 
     /// Says whether what was made last is of no use, which those who wait have to hear.
@@ -251,7 +235,7 @@ impl Shared {
             let Some(link) = place else {
                 continue;
             };
-            let is_new = link.attempt() > judged;
+            let is_new = link.attempt > judged;
             let is_settled = link.is_settled(now);
             if is_settled {
                 *settled = Some(now);

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use maestro_cache_core::{Error, ErrorKind, Result};
+use maestro_cache_core::{Error, Result};
 use parking_lot::Mutex;
 use redis::{Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, TlsCertificates};
 use rustls::crypto::{CryptoProvider, ring};
@@ -17,6 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::RedisTls;
 use crate::error;
 use crate::settings::config;
+use crate::tls::ClientFiles;
 
 /// How to encrypt.
 #[derive(Clone)]
@@ -96,17 +97,16 @@ fn system_roots() -> Option<Vec<u8>> {
 
 /// What stands in the files, checked: the client would take a file without a certificate in silence.
 fn read(settings: &RedisTls, system_roots: Option<&Vec<u8>>) -> Result<TlsCertificates> {
-    let root_cert = match &settings.ca {
-        Some(path) => Some(authorities(path)?),
-        None => system_roots.cloned(),
-    };
-    let Some(client) = &settings.client else {
-        let client_tls = None;
-        return Ok(TlsCertificates {
-            client_tls,
-            root_cert,
-        });
-    };
+    Ok(TlsCertificates {
+        root_cert: match &settings.ca {
+            Some(path) => Some(authorities(path)?),
+            None => system_roots.cloned(),
+        },
+        client_tls: settings.client.as_ref().map(identity).transpose()?,
+    })
+}
+
+fn identity(client: &ClientFiles) -> Result<ClientTlsConfig> {
     let (client_cert, chain) = certificates(&client.certificate, "tls_cert")?;
     let client_key = bytes(&client.key, "tls_key")?;
     let key = PrivateKeyDer::from_pem_slice(&client_key)
@@ -122,12 +122,9 @@ fn read(settings: &RedisTls, system_roots: Option<&Vec<u8>>) -> Result<TlsCertif
                 client.key.display()
             ))
         })?;
-    Ok(TlsCertificates {
-        client_tls: Some(ClientTlsConfig {
-            client_cert,
-            client_key,
-        }),
-        root_cert,
+    Ok(ClientTlsConfig {
+        client_cert,
+        client_key,
     })
 }
 
@@ -167,11 +164,8 @@ fn bytes(path: &Path, setting: &str) -> Result<Vec<u8>> {
 
 /// Nothing of the file is quoted, which may be a key.
 fn holds_no(path: &Path, setting: &str, what: &str) -> Error {
-    Error::new(
-        ErrorKind::Config,
-        format!(
-            "the file {} holds no {what} in PEM; check `{setting}`",
-            path.display()
-        ),
-    )
+    config(format!(
+        "the file {} holds no {what} in PEM; check `{setting}`",
+        path.display()
+    ))
 }

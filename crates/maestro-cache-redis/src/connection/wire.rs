@@ -12,7 +12,6 @@ use tokio::task::{AbortHandle, yield_now};
 use tokio::time::Instant;
 
 use super::batch::{Batch, Gets};
-use super::liveness::Liveness;
 use super::pending::{Answer, PendingRequest, Reason, Unanswered};
 use super::queue::{Admission, Queue, Start};
 use crate::error::ConnectionError;
@@ -21,7 +20,7 @@ use crate::request::{Commands, Request};
 /// A connection, the queue in front of it, and the runtime that drives both.
 pub(super) struct Wire {
     connection: MultiplexedConnection,
-    queue: Arc<Queue>,
+    pub(super) queue: Arc<Queue>,
     runtime: Handle,
     deadlines: AbortHandle,
 }
@@ -37,33 +36,9 @@ impl Wire {
         }
     }
 
-    /// True once nothing can be sent any more.
-    pub(super) fn is_over(&self) -> bool {
-        self.queue.is_over()
-    }
-
-    /// How many requests are not answered yet.
-    pub(super) fn load(&self) -> usize {
-        self.queue.load()
-    }
-
-    pub(super) fn liveness(&self) -> &Liveness {
-        &self.queue.liveness
-    }
-
     /// Whether it is driven by this runtime.
     pub(super) fn is_on(&self, runtime: &Handle) -> bool {
         self.runtime.id() == runtime.id()
-    }
-
-    /// Ends it now. Whoever waits for an answer is told that the connection broke.
-    pub(super) fn end(&self) {
-        self.queue.end(&ConnectionError::Ended);
-    }
-
-    /// The same for whatever is light. False if nothing else waits for an answer.
-    pub(super) fn abandon_light(&self) -> bool {
-        self.queue.abandon_light()
     }
 
     /// Sends the request, and does without the answer.

@@ -128,7 +128,7 @@ async fn each_gets_its_own_answer_however_the_bytes_are_cut() {
         }
     };
     tokio::join!(asked, answered);
-    assert_eq!(wire.load(), 0);
+    assert_eq!(wire.queue.load(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,7 +177,7 @@ async fn in_a_crowd_all_that_waits_is_one_pipeline() {
         }
     }
     settle().await;
-    assert_eq!(wire.load(), 0);
+    assert_eq!(wire.queue.load(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -325,7 +325,7 @@ async fn those_who_leave_a_blocked_wire_leave_nothing_behind() {
     for _ in 0..100_000 {
         assert!(in_time(&wire, ping()).now_or_never().is_none());
     }
-    assert_eq!(wire.load(), 1);
+    assert_eq!(wire.queue.load(), 1);
     let asked = in_time(&wire, ping());
     let answered = async {
         let mut sent = String::new();
@@ -348,7 +348,7 @@ async fn whatever_ends_the_connection_is_told_to_all() {
             match ending {
                 "close" => drop(far),
                 "garbage" => answer(&mut far, "HTTP/1.1 400\r\n").await,
-                _ => wire.end(),
+                _ => wire.queue.end(&ConnectionError::Ended),
             }
         };
         let (crowd, answers, ()) = tokio::join!(crowd, asked, ended);
@@ -363,7 +363,7 @@ async fn whatever_ends_the_connection_is_told_to_all() {
             assert!(is_lost, "{ending}: {answer:?}");
         }
         settle().await;
-        assert!(wire.is_over(), "{ending}");
+        assert!(wire.queue.is_over(), "{ending}");
         let after = in_time(&wire, ping()).await.unwrap_err();
         assert!(matches!(after.reason, Reason::Lost(_)) && !after.was_sent);
     }
@@ -375,7 +375,7 @@ async fn what_was_still_queued_when_the_connection_ended_was_not_sent() {
     let mut asked = Box::pin(in_time(&wire, ping()));
     assert!((&mut asked).now_or_never().is_none());
     // No sender has run yet.
-    wire.end();
+    wire.queue.end(&ConnectionError::Ended);
     let answer = asked.await.unwrap_err();
     assert!(matches!(answer.reason, Reason::Lost(_)) && !answer.was_sent);
     assert_eq!(crowd.await.len(), MOST_DIRECT);
@@ -387,12 +387,12 @@ async fn a_large_answer_is_waited_for_when_the_light_requests_are_abandoned() {
     let large = ping().alone();
     let (light, heavy, ()) = tokio::join!(in_time(&wire, ping()), in_time(&wire, large), async {
         read(&mut far).await;
-        assert!(wire.abandon_light(), "the large answer is under way");
+        assert!(wire.queue.abandon_light(), "the large answer is under way");
         settle().await;
         answer(&mut far, ":1\r\n:2\r\n").await;
     });
     let light = light.unwrap_err();
     assert!(matches!(light.reason, Reason::Lost(_)) && light.was_sent);
     assert_eq!(integer(heavy), 2);
-    assert!(!wire.abandon_light() && !wire.is_over());
+    assert!(!wire.queue.abandon_light() && !wire.queue.is_over());
 }
