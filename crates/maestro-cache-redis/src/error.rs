@@ -4,7 +4,6 @@
 //! The server's code decides. Its words only help to tell apart what shares a code, and are never
 //! passed on: a server may quote what it was sent, which are values, and name the user.
 
-use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -87,25 +86,29 @@ const TABLE: &[(&str, &str, ErrorKind, &str)] = &[
 ];
 
 /// A refusal of the server: a code, mostly in capitals, and words.
-pub(crate) struct Refusal<'a> {
-    pub(crate) code: Cow<'a, str>,
-    pub(crate) words: Cow<'a, str>,
+pub(crate) struct Refusal {
+    pub(crate) code: String,
+    pub(crate) words: String,
 }
 
-impl<'a> Refusal<'a> {
-    pub(crate) fn new(error: &'a ServerError) -> Self {
+impl Refusal {
+    pub(crate) fn new(error: &ServerError) -> Self {
         let (code, words) = (error.code(), error.details().unwrap_or_default());
         let line = format!("{code} {words}");
         let (code, words) = match raised_in_a_script(&line) {
-            Some(cause) if starts_with_a_code(cause) => {
-                let (code, words) = cause.split_once(' ').unwrap_or((cause, ""));
-                (code.to_owned().into(), words.to_owned().into())
-            }
-            Some(cause) => ("ERR".into(), cause.to_owned().into()),
-            None => (code.into(), words.into()),
+            Some(cause) if starts_with_a_code(cause) => split(cause),
+            Some(cause) => ("ERR", cause),
+            None => (code, words),
         };
-        Self { code, words }
+        Self {
+            code: code.to_owned(),
+            words: words.to_owned(),
+        }
     }
+}
+
+fn split(line: &str) -> (&str, &str) {
+    line.split_once(' ').unwrap_or((line, ""))
 }
 
 /// What went wrong in a script, without the place in it that a server before 7.0 puts in front.
@@ -123,7 +126,7 @@ fn raised_in_a_script(line: &str) -> Option<&str> {
 
 /// Servers write their codes in capitals.
 fn starts_with_a_code(line: &str) -> bool {
-    let word = line.split(' ').next().unwrap_or_default();
+    let (word, _) = split(line);
     word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
@@ -133,7 +136,7 @@ pub(crate) fn refusal(error: &ServerError) -> Error {
     // A transaction that is given up at its end names the refusal behind it.
     match words.split_once(BECAUSE_OF) {
         Some((_, cause)) if code == "EXECABORT" => {
-            let (code, words) = cause.split_once(' ').unwrap_or((cause, ""));
+            let (code, words) = split(cause);
             look_up(code, words)
         }
         _ => look_up(&code, &words),
@@ -152,26 +155,19 @@ fn look_up(code: &str, words: &str) -> Error {
             (ErrorKind::Backend, "the server refused the command"),
             |(_, _, kind, message)| (*kind, *message),
         );
-    Error::new(kind, message).with_source(Code::new(code))
-}
-
-/// True if the server refused because it does not know the script.
-pub(crate) fn is_unknown_script(error: &ServerError) -> bool {
-    error.code() == "NOSCRIPT"
+    // Anything that is not in capitals is a word of a free text.
+    let is_code = (1..=24).contains(&code.len())
+        && code
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    let shown = if is_code { code } else { "another one" };
+    Error::new(kind, message).with_source(Cause::Code(shown.to_owned()))
 }
 
 /// True if the server refused because it is a replica.
 pub(crate) fn is_of_a_replica(error: &ServerError) -> bool {
     // The second half is how a server before 7.0 hands it on from a script.
     error.code() == "READONLY" || Refusal::new(error).code == "READONLY"
-}
-
-/// True if the user may run the command, and not on this key. The command is looked at first.
-pub(crate) fn is_about_a_key(error: &ServerError) -> bool {
-    error.code() == "NOPERM"
-        && error
-            .details()
-            .is_some_and(|words| words.contains("to access"))
 }
 
 /// Why a connection is of no use any more.
@@ -200,7 +196,9 @@ impl From<RedisError> for ConnectionError {
 impl From<&ConnectionError> for Error {
     fn from(error: &ConnectionError) -> Self {
         match error {
-            ConnectionError::Broken(words) => unanswered().with_source(Broken(words.to_string())),
+            ConnectionError::Broken(words) => {
+                unanswered().with_source(Cause::Broken(words.to_string()))
+            }
             ConnectionError::Ended | ConnectionError::Unreadable => unanswered(),
         }
     }
@@ -218,14 +216,21 @@ pub(crate) fn unanswered() -> Error {
 pub(crate) fn connecting(error: RedisError) -> Error {
     match error.kind() {
         redis::ErrorKind::RESP3NotSupported => look_up("NOPROTO", ""),
-        redis::ErrorKind::Parse => no_redis(),
-        redis::ErrorKind::InvalidClientConfig => no_address(),
+        redis::ErrorKind::Parse => Error::new(
+            ErrorKind::Unavailable,
+            "what answers at the address does not speak as a Redis server does",
+        ),
+        redis::ErrorKind::InvalidClientConfig => Error::new(
+            ErrorKind::Unavailable,
+            "the host of the URL has no address; check its spelling and the name service",
+        ),
         redis::ErrorKind::Io => match io_error(&error) {
             Some(io) if io.kind() == io::ErrorKind::TimedOut => silent(),
-            // TLS 1.3 lets a client finish before the server has looked at who it is.
-            Some(io) if is_about_trust(io) => distrust(Broken(io.to_string())),
             Some(io) => unreachable(io),
-            None => no_host_of_a_certificate(),
+            None => Error::new(
+                ErrorKind::Config,
+                "the host of the URL is no name that a certificate could be for",
+            ),
         },
         _ => match ServerError::try_from(error) {
             Ok(refused) => refusal(&refused),
@@ -244,27 +249,20 @@ fn io_error(error: &RedisError) -> Option<&io::Error> {
 }
 
 fn unreachable(error: &io::Error) -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        "the server cannot be reached; check that it runs and that the address is right",
-    )
-    .with_source(Broken(error.to_string()))
-}
-
-/// The error of a host that the name service does not know.
-fn no_address() -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        "the host of the URL has no address; check its spelling and the name service",
-    )
-}
-
-/// The error of a greeting that was answered in another language.
-fn no_redis() -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        "what answers at the address does not speak as a Redis server does",
-    )
+    // TLS 1.3 lets a client finish before the server has looked at who it is.
+    let (kind, message) = if is_about_trust(error) {
+        (
+            ErrorKind::Tls,
+            "the server and the cache do not trust each other, or one of them does not speak TLS; \
+             check the certificate of the server, `tls_ca`, `tls_cert` and the host of the URL",
+        )
+    } else {
+        (
+            ErrorKind::Unavailable,
+            "the server cannot be reached; check that it runs and that the address is right",
+        )
+    };
+    Error::new(kind, message).with_source(Cause::Broken(error.to_string()))
 }
 
 /// The error of an attempt that took too long.
@@ -289,13 +287,6 @@ pub(crate) fn is_a_replica() -> Error {
     look_up("READONLY", "")
 }
 
-fn no_host_of_a_certificate() -> Error {
-    Error::new(
-        ErrorKind::Config,
-        "the host of the URL is no name that a certificate could be for",
-    )
-}
-
 #[cfg(feature = "tls")]
 fn is_about_trust(error: &io::Error) -> bool {
     error
@@ -308,49 +299,24 @@ fn is_about_trust(_: &io::Error) -> bool {
     false
 }
 
-fn distrust(source: Broken) -> Error {
-    Error::new(
-        ErrorKind::Tls,
-        "the server and the cache do not trust each other, or one of them does not speak TLS; \
-         check the certificate of the server, `tls_ca`, `tls_cert` and the host of the URL",
-    )
-    .with_source(source)
-}
-
-/// What somebody else says of a connection.
+/// What is behind an error; nothing of what was sent.
 #[derive(Debug)]
-struct Broken(String);
+enum Cause {
+    Code(String),
+    /// What somebody else says of a connection.
+    Broken(String),
+}
 
-impl fmt::Display for Broken {
+impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Code(code) => write!(f, "the error code of the server is {code}"),
+            Self::Broken(words) => f.write_str(words),
+        }
     }
 }
 
-impl StdError for Broken {}
-
-/// The code of a refusal, which holds nothing of what was sent.
-#[derive(Debug)]
-struct Code(String);
-
-impl Code {
-    fn new(code: &str) -> Self {
-        // Servers write their codes in capitals; anything else is a word of a free text.
-        let is_code = (1..=24).contains(&code.len())
-            && code
-                .bytes()
-                .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-        Self(if is_code { code } else { "another one" }.to_owned())
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the error code of the server is {}", self.0)
-    }
-}
-
-impl StdError for Code {}
+impl StdError for Cause {}
 
 #[cfg(test)]
 #[path = "../tests/unit/error.rs"]

@@ -1,8 +1,10 @@
 //! From the server's answers to those of the cache.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use maestro_cache_core::{Error, ErrorKind, Outcome, Result, TimeToLive, Value};
-use std::time::Duration;
+use redis::ServerError;
 
 #[cfg(feature = "cluster")]
 use crate::cluster::Redirect;
@@ -34,23 +36,21 @@ impl Reply {
 
     /// True if the server refused because it does not know the script that was named.
     pub(crate) fn is_unknown_script(&self) -> bool {
-        matches!(&self.value, redis::Value::ServerError(error) if error::is_unknown_script(error))
+        refusal_in(&self.value).is_some_and(|error| error.code() == "NOSCRIPT")
     }
 
     /// True if a replica refused a write, be it that of a transaction.
     pub(crate) fn is_of_a_replica(&self) -> bool {
-        match &self.value {
-            redis::Value::ServerError(error) => error::is_of_a_replica(error),
-            redis::Value::Array(replies) => replies.iter().any(|reply| {
-                matches!(reply, redis::Value::ServerError(error) if error::is_of_a_replica(error))
-            }),
-            _ => false,
-        }
+        let mut refusals = self.each().iter().filter_map(refusal_in);
+        refusals.any(error::is_of_a_replica)
     }
 
-    /// True if the server would have run the command, but for its key.
+    /// True if the user may run the command, and not on this key. The command is looked at first.
     pub(crate) fn is_about_a_key(&self) -> bool {
-        matches!(&self.value, redis::Value::ServerError(error) if error::is_about_a_key(error))
+        let is_about_a_key = |words: &str| words.contains("to access");
+        refusal_in(&self.value).is_some_and(|error| {
+            error.code() == "NOPERM" && error.details().is_some_and(is_about_a_key)
+        })
     }
 
     /// Where else to go with a request that came to the wrong node. Of several commands the last one
@@ -67,14 +67,15 @@ impl Reply {
     }
 
     #[cfg(feature = "cluster")]
-    fn last_refusal(&self) -> Option<&redis::ServerError> {
-        let last = match &self.value {
-            redis::Value::Array(replies) => replies.last()?,
-            value => value,
-        };
-        match last {
-            redis::Value::ServerError(error) => Some(error),
-            _ => None,
+    fn last_refusal(&self) -> Option<&ServerError> {
+        refusal_in(self.each().last()?)
+    }
+
+    /// The answers, of which there is mostly one.
+    fn each(&self) -> &[redis::Value] {
+        match &self.value {
+            redis::Value::Array(values) => values,
+            value => std::slice::from_ref(value),
         }
     }
 
@@ -271,6 +272,13 @@ impl Reply {
             // The answer itself is not shown: it may hold a value.
             _ => unexpected(self.outcome_unclear),
         }
+    }
+}
+
+fn refusal_in(value: &redis::Value) -> Option<&ServerError> {
+    match value {
+        redis::Value::ServerError(error) => Some(error),
+        _ => None,
     }
 }
 
