@@ -1,7 +1,5 @@
 //! The backend: every operation as a Redis command.
 
-#[cfg(feature = "cluster")]
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU64;
@@ -16,15 +14,14 @@ use maestro_cache_core::{
 };
 
 use crate::RedisCacheBuilder;
-use crate::call::{Deadline, Intent, too_late};
+use crate::call::{Deadline, too_late};
 use crate::commands;
-use crate::deployment::{Deployment, Slot};
+use crate::deployment::Deployment;
 use crate::found::live;
 use crate::in_flight::InFlight;
 use crate::keys::Keys;
 use crate::mark;
 use crate::ops::KeyTarget;
-use crate::request::Request;
 use crate::scripts;
 use crate::settings::Settings;
 
@@ -168,25 +165,49 @@ impl RedisCache {
         T: 'a,
         F: Future<Output = Result<T>> + Send + 'a,
     {
-        if let Err(error) = self.check([key.len(), value_length]) {
-            return error.into();
-        }
+        let lengths = [key.len(), value_length];
         let key = Arc::from(key);
-        self.within(context, move |deployment, deadline| {
+        self.within(context, lengths, move |deployment, deadline| {
             act(KeyTarget::new(deployment, deadline, key))
         })
     }
 
-    /// Does what may take several requests, within one deadline.
+    /// Does something about keys, of which there is at least one, unless one is too long to be sent.
+    fn on_keys<'a, T, F>(
+        &'a self,
+        context: CallContext,
+        keys: &[&str],
+        act: impl FnOnce(&'a Deployment, Deadline, Keys) -> F + Send + 'a,
+    ) -> CacheFuture<'a, T>
+    where
+        T: Default + 'a,
+        F: Future<Output = Result<T>> + Send + 'a,
+    {
+        let lengths = keys.iter().map(|key| key.len());
+        if keys.is_empty() {
+            // Without a key most commands would be refused.
+            return self.check(lengths).map(|()| T::default()).into();
+        }
+        let keys = Keys::new(keys);
+        self.within(context, lengths, move |deployment, deadline| {
+            act(deployment, deadline, keys)
+        })
+    }
+
+    /// Does what may take several requests, within one deadline, unless what is sent is too long.
     fn within<'a, T, F>(
         &'a self,
         context: CallContext,
+        lengths: impl IntoIterator<Item = usize>,
         act: impl FnOnce(&'a Deployment, Deadline) -> F + Send + 'a,
     ) -> CacheFuture<'a, T>
     where
         T: 'a,
         F: Future<Output = Result<T>> + Send + 'a,
     {
+        if let Err(error) = self.check(lengths) {
+            return error.into();
+        }
         if context.timeout().is_zero() {
             return too_late().into();
         }
@@ -212,15 +233,7 @@ impl CacheBackend for RedisCache {
         context: CallContext,
         keys: &[&str],
     ) -> CacheFuture<'a, Vec<Option<Value>>> {
-        if let Err(error) = self.check(keys.iter().map(|key| key.len())) {
-            return error.into();
-        }
-        // Without a key the command would be refused.
-        if keys.is_empty() {
-            return CacheFuture::ready(Ok(Vec::new()));
-        }
-        let keys = Keys::new(keys);
-        self.within(context, move |deployment, deadline| async move {
+        self.on_keys(context, keys, |deployment, deadline, keys| async move {
             let found = deployment.find_live(deadline, &keys.all()).await;
             found.into_iter().map(|found| found.map(live)).collect()
         })
@@ -248,47 +261,22 @@ impl CacheBackend for RedisCache {
         let lengths = entries
             .iter()
             .flat_map(|(key, value)| [key.len(), mark::plain_length(value)]);
-        if let Err(error) = self.check(lengths) {
-            return error.into();
-        }
         if entries.is_empty() {
-            return CacheFuture::ready(Ok(()));
+            return self.check(lengths).into();
         }
-        #[cfg(feature = "cluster")]
-        if let Deployment::Cluster(cluster) = &self.inner.deployment {
-            // The last word on each key alone: commands of slots that move may overtake each other.
-            let last: BTreeMap<_, _> = entries.iter().map(|(key, value)| (*key, value)).collect();
-            let sets = last.into_iter().map(|(key, value)| {
-                let set = commands::set(key, value, expiry, SetWhen::Always);
-                let slot = self.inner.deployment.slot(key.as_bytes());
-                (slot, Request::from(set))
-            });
-            let sets: Vec<_> = sets.collect();
-            return self.within(context, move |_, deadline| async move {
-                let replies = cluster.write_all(deadline, &sets).await?;
-                let mut replies = replies.into_iter();
-                replies.try_for_each(|reply| reply.was_set().map(drop))
-            });
-        }
-        let sets = Request::from(commands::set_many(entries, expiry));
-        self.within(context, move |deployment, deadline| async move {
-            let reply = deployment.call(Slot::ANY, deadline, Intent::Write, &sets);
-            reply.await?.transaction()
+        let (keys, values): (Vec<&str>, Vec<Bytes>) = entries.iter().cloned().unzip();
+        let keys = Keys::new(&keys);
+        self.within(context, lengths, move |deployment, deadline| async move {
+            let entries: Vec<_> = keys.all().into_iter().zip(values).collect();
+            deployment.set_many(deadline, &entries, expiry).await
         })
     }
 
     fn delete<'a>(&'a self, context: CallContext, keys: &[&str]) -> CacheFuture<'a, u64> {
-        if let Err(error) = self.check(keys.iter().map(|key| key.len())) {
-            return error.into();
-        }
-        if keys.is_empty() {
-            return CacheFuture::ready(Ok(0));
-        }
         // A key is removed once.
         let keys: BTreeSet<_> = keys.iter().copied().collect();
         let keys: Vec<_> = keys.into_iter().collect();
-        let keys = Keys::new(&keys);
-        self.within(context, move |deployment, deadline| async move {
+        self.on_keys(context, &keys, |deployment, deadline, keys| async move {
             deployment.delete(deadline, &keys.all()).await
         })
     }
@@ -346,11 +334,9 @@ impl CacheBackend for RedisCache {
     }
 
     fn clear<'a>(&'a self, context: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
-        if let Err(error) = self.check([pattern.as_str().len()]) {
-            return error.into();
-        }
+        let length = pattern.as_str().len();
         let pattern = pattern.clone();
-        self.within(context, move |deployment, deadline| async move {
+        self.within(context, [length], move |deployment, deadline| async move {
             deployment.clear(deadline, &pattern).await
         })
     }
@@ -378,20 +364,17 @@ impl CacheBackend for RedisCache {
         keys: &[&str],
         look_for: LookFor,
     ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
-        if let Err(error) = self.check(keys.iter().map(|key| key.len())) {
-            return error.into();
-        }
-        if keys.is_empty() {
-            return CacheFuture::ready(Ok(Vec::new()));
-        }
-        let keys = Keys::new(keys);
-        self.within(context, move |deployment, deadline| async move {
-            let keys = keys.all();
-            Ok(match look_for {
-                LookFor::Fresh => deployment.find_live(deadline, &keys).await,
-                LookFor::FreshOrStale => deployment.look_up_each(deadline, &keys).await,
-            })
-        })
+        self.on_keys(
+            context,
+            keys,
+            move |deployment, deadline, keys| async move {
+                let keys = keys.all();
+                Ok(match look_for {
+                    LookFor::Fresh => deployment.find_live(deadline, &keys).await,
+                    LookFor::FreshOrStale => deployment.look_up_each(deadline, &keys).await,
+                })
+            },
+        )
     }
 
     fn claim<'a>(
@@ -412,12 +395,9 @@ impl CacheBackend for RedisCache {
         context: CallContext,
         claims: Vec<ClaimRequest>,
     ) -> CacheFuture<'_, Vec<Result<Claim>>> {
-        match self.check([]) {
-            Ok(()) => self.within(context, move |deployment, deadline| async move {
-                Ok(deployment.claim_each(deadline, claims).await)
-            }),
-            Err(error) => error.into(),
-        }
+        self.within(context, [], move |deployment, deadline| async move {
+            Ok(deployment.claim_each(deadline, claims).await)
+        })
     }
 
     fn renew<'a>(
@@ -449,12 +429,9 @@ impl CacheBackend for RedisCache {
         context: CallContext,
         publications: Vec<Publication>,
     ) -> CacheFuture<'_, Vec<Result<bool>>> {
-        match self.check([]) {
-            Ok(()) => self.within(context, move |deployment, deadline| async move {
-                Ok(deployment.publish_each(deadline, &publications).await)
-            }),
-            Err(error) => error.into(),
-        }
+        self.within(context, [], move |deployment, deadline| async move {
+            Ok(deployment.publish_each(deadline, &publications).await)
+        })
     }
 
     fn release<'a>(

@@ -11,11 +11,9 @@ use maestro_cache_core::{Pattern, Result};
 use crate::call::{Deadline, Intent};
 #[cfg(feature = "cluster")]
 use crate::cluster::Cluster;
-use crate::commands;
 #[cfg(feature = "sentinel")]
 use crate::connection::Sentinels;
 use crate::connection::{Server, Target};
-use crate::found::removed;
 use crate::large::Large;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -131,12 +129,7 @@ impl Deployment {
     pub(crate) async fn clear(&self, deadline: Deadline, pattern: &Pattern) -> Result<u64> {
         match pattern.as_literal() {
             // Without a wildcard there is one key to remove, or, for a bare prefix, none.
-            Some(key) if pattern.selects(&key) => {
-                let slot = self.slot(&key);
-                let delete = commands::delete(&[key]).into();
-                let reply = self.call(slot, deadline, Intent::Write, &delete).await?;
-                removed(reply, 1)
-            }
+            Some(key) if pattern.selects(&key) => self.delete(deadline, &[key]).await,
             Some(_) => Ok(0),
             None => match self {
                 Self::Server(server) => server.clear(deadline, pattern).await,

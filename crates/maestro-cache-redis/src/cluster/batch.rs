@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use maestro_cache_core::{Error, Outcome, Result};
+use maestro_cache_core::{Outcome, Result};
 
 use super::{Cluster, slot};
 use crate::call::{Deadline, Intent};
@@ -46,51 +46,25 @@ impl Cluster {
             .map(|(slot, request)| self.call(*slot, deadline, Intent::Write, request))
             .collect();
         let answers = all_of(calls, AT_ONCE).await;
-        let mut fate = Fate::default();
-        for answer in &answers {
-            match answer {
-                Ok(reply) => fate.answered(reply),
-                Err(error) => fate.failed(error.clone()),
-            }
-        }
-        fate.judge()?;
+        judge(&answers)?;
         answers.into_iter().collect()
     }
 }
 
-/// What became of a batch as a whole.
-#[derive(Default)]
-struct Fate {
-    is_any_done: bool,
-    is_any_unknown: bool,
-    /// Why one got no answer.
-    failure: Option<Error>,
-    /// Why a node refused one.
-    refusal: Option<Error>,
-}
-
-impl Fate {
-    fn answered(&mut self, reply: &Reply) {
-        match reply.refusal() {
-            None => self.is_any_done = true,
-            refusal => self.refusal = self.refusal.take().or(refusal),
-        }
-    }
-
-    fn failed(&mut self, error: Error) {
-        self.is_any_unknown |= error.outcome() == Outcome::Unknown;
-        self.failure = self.failure.take().or(Some(error));
-    }
-
-    /// The error of the batch, if it has one.
-    fn judge(self) -> Result<()> {
-        match self.failure.or(self.refusal) {
-            None => Ok(()),
-            Some(error) if self.is_any_done || self.is_any_unknown => {
-                Err(error.with_outcome(Outcome::Unknown))
-            }
-            Some(error) => Err(error),
-        }
+/// The error of several writes, if they have one: why some got no answer, or why one was refused.
+fn judge(answers: &[Result<Reply>]) -> Result<()> {
+    let may_be_done = |answer: &Result<Reply>| match answer {
+        Ok(reply) => reply.refusal().is_none(),
+        Err(error) => error.outcome() == Outcome::Unknown,
+    };
+    let failure = answers
+        .iter()
+        .find_map(|answer| answer.as_ref().err().cloned());
+    let refusal = || answers.iter().flatten().find_map(Reply::refusal);
+    match failure.or_else(refusal) {
+        None => Ok(()),
+        Some(error) if answers.iter().any(may_be_done) => Err(error.with_outcome(Outcome::Unknown)),
+        Some(error) => Err(error),
     }
 }
 

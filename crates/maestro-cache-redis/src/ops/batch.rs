@@ -1,8 +1,12 @@
 //! Reads and removals of many keys, each of which has an answer of its own.
 
-use maestro_cache_core::{ErrorKind, LookFor, Lookup, Outcome, Result};
 #[cfg(feature = "cluster")]
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bytes::Bytes;
+#[cfg(feature = "cluster")]
+use maestro_cache_core::SetWhen;
+use maestro_cache_core::{ErrorKind, Expiry, LookFor, Lookup, Outcome, Result};
 
 #[cfg(feature = "cluster")]
 use super::KeyTarget;
@@ -78,8 +82,36 @@ impl Deployment {
         each_of(reply, keys.len(), fresh_or_missing)
     }
 
+    /// Stores all entries: on one server all or none, in one round trip.
+    pub(crate) async fn set_many(
+        &self,
+        deadline: Deadline,
+        entries: &[(&str, Bytes)],
+        expiry: Expiry,
+    ) -> Result<()> {
+        #[cfg(feature = "cluster")]
+        if let Self::Cluster(cluster) = self {
+            // The last word on each key alone: commands of slots that move may overtake each other.
+            let last: BTreeMap<_, _> = entries.iter().map(|(key, value)| (*key, value)).collect();
+            let sets = last.into_iter().map(|(key, value)| {
+                let set = commands::set(key, value, expiry, SetWhen::Always);
+                (self.slot(key.as_bytes()), Request::from(set))
+            });
+            let sets: Vec<_> = sets.collect();
+            let mut replies = cluster.write_all(deadline, &sets).await?.into_iter();
+            return replies.try_for_each(|reply| reply.was_set().map(drop));
+        }
+        let sets = commands::set_many(entries, expiry).into();
+        let reply = self.call(Slot::ANY, deadline, Intent::Write, &sets);
+        reply.await?.transaction()
+    }
+
     /// Removes the keys, and counts those that were live. None is there twice.
-    pub(crate) async fn delete(&self, deadline: Deadline, keys: &[&str]) -> Result<u64> {
+    pub(crate) async fn delete<K: AsRef<[u8]> + Sync>(
+        &self,
+        deadline: Deadline,
+        keys: &[K],
+    ) -> Result<u64> {
         #[cfg(feature = "cluster")]
         if let Self::Cluster(cluster) = self {
             return cluster.delete(deadline, keys).await;

@@ -1,4 +1,4 @@
-use maestro_cache_core::ErrorKind;
+use maestro_cache_core::{Error, ErrorKind};
 
 use super::*;
 
@@ -10,14 +10,13 @@ fn reply(line: &str) -> Reply {
 }
 
 fn judged(replies: &[&str], failures: &[Outcome]) -> Option<Outcome> {
-    let mut fate = Fate::default();
-    for line in replies {
-        fate.answered(&reply(line));
-    }
-    for outcome in failures {
-        fate.failed(Error::new(ErrorKind::Timeout, "late").with_outcome(*outcome));
-    }
-    fate.judge().err().map(|error| error.outcome())
+    let replies = replies.iter().map(|line| Ok(reply(line)));
+    let failures = failures.iter().map(|outcome| {
+        let late = Error::new(ErrorKind::Timeout, "late");
+        Err(late.with_outcome(*outcome))
+    });
+    let answers: Vec<_> = replies.chain(failures).collect();
+    judge(&answers).err().map(|error| error.outcome())
 }
 
 #[test]
