@@ -180,9 +180,12 @@ async fn a_server_that_is_frozen_or_killed() {
     let late = witness.cache(&url);
     witness.tries(&late).await;
     server.stop();
-    // Until the next attempt finds out, callers are told that the last one timed out.
+    // Until the next attempt finds out, callers are told that the last one timed out. The supervisor says
+    // a moment later what has become of the connection.
     let found_out = async {
-        while !witness.kinds.contains(&ErrorKind::Unavailable) {
+        while !witness.kinds.contains(&ErrorKind::Unavailable)
+            || !witness.log.text().contains("connection dropped")
+        {
             witness.tries(&cache).await;
             witness.tries(&late).await;
         }
