@@ -16,7 +16,7 @@
 //! no clock of ours is asked, and what moves the expiry of a key moves all of it.
 
 use std::borrow::Cow;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -64,9 +64,7 @@ const NO_VALUE: &[u8] = b"null";
 ///
 /// Each function that a script has costs time whenever it is called, so it has those that it needs:
 /// with these it sees that there is no mark, which is the rule.
-macro_rules! lua_of_marks {
-    () => {
-        r"local MAGIC = '\t\r \t \r\n\r\t\t\n\n\t\r\t\n\n \t \n  \n\n\r\n\n  \r'
+pub(crate) const LUA_OF_MARKS: &str = r"local MAGIC = '\t\r \t \r\n\r\t\t\n\n\t\r\t\n\n \t \n  \n\n\r\n\n  \r'
 
 local function mark_in(text)
   if #text < 128 or string.sub(text, -31) ~= MAGIC then return nil end
@@ -82,16 +80,11 @@ local function mark_of(key)
   return nil, tail
 end
 
-"
-    };
-}
-pub(crate) use lua_of_marks;
+";
 
 /// How the scripts read marks, as Lua. Positions count from 1 there: kind 1, stale 2 to 25, cost 26
 /// to 41, until 42 to 65, holder 66 to 97.
-macro_rules! lua_of_lives {
-    () => {
-        r"local function number(digits)
+pub(crate) const LUA_OF_LIVES: &str = r"local function number(digits)
   local number = 0
   for at = 1, #digits do
     local digit = string.find(' \t\n\r', string.sub(digits, at, at), 1, true) - 1
@@ -113,31 +106,21 @@ local function live(key, mark)
   return nil
 end
 
-"
-    };
-}
-pub(crate) use lua_of_lives;
+";
 
 /// How the scripts store values, as Lua.
-macro_rules! lua_of_stores {
-    () => {
-        r"local function store(key, value, millis)
+pub(crate) const LUA_OF_STORES: &str = r"local function store(key, value, millis)
   if millis then return redis.pcall('SET', key, value, 'PX', millis) end
   return redis.pcall('SET', key, value)
 end
 
-"
-    };
-}
-pub(crate) use lua_of_stores;
+";
 
 /// What the scripts know of claims, as Lua; to stand behind how marks are read.
 ///
 /// A placeholder whose life is not that of a claim was given it by somebody else, and nobody holds
 /// it: a claim would last as long.
-macro_rules! lua_of_claims {
-    () => {
-        r"local function now()
+pub(crate) const LUA_OF_CLAIMS: &str = r"local function now()
   local time = redis.call('TIME')
   return 1000 * time[1] + math.floor(time[2] / 1000)
 end
@@ -176,10 +159,7 @@ local function hold(key, until_and_holder)
   return redis.pcall('SETRANGE', key, at, until_and_holder)
 end
 
-"
-    };
-}
-pub(crate) use lua_of_claims;
+";
 
 /// What a mark says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,17 +208,16 @@ impl Mark {
         if keeping.stale_millis.is_none() && keeping.cost.is_none() {
             return None;
         }
+        let stale_millis = keeping.stale_millis.map_or(0, NonZeroU64::get);
         Some(Self {
-            kind: Kind::Value,
-            stale_millis: stale_millis(keeping),
+            stale_millis: stale_millis.min(LONGEST_STALE),
             // Rounded up, so that none is lost: zero says that there is none.
             cost_millis: keeping.cost.map(|cost| {
                 let millis = cost.as_nanos().div_ceil(1_000_000);
                 let millis = u32::try_from(millis).unwrap_or(u32::MAX);
                 NonZeroU32::new(millis).unwrap_or(NonZeroU32::MIN)
             }),
-            until: 0,
-            holder: 0,
+            ..Self::NOTHING
         })
     }
 
@@ -306,11 +285,6 @@ impl Mark {
     }
 }
 
-fn stale_millis(keeping: &Keeping) -> u64 {
-    let millis = keeping.stale_millis.map_or(0, std::num::NonZeroU64::get);
-    millis.min(LONGEST_STALE)
-}
-
 /// A plain value as it is stored. Nearly always that is the value itself.
 pub(crate) fn plain(value: &[u8]) -> Cow<'_, [u8]> {
     if is_on(value) {
@@ -349,10 +323,8 @@ pub(crate) fn marked(value: &Bytes, keeping: &Keeping) -> (Bytes, Option<i64>) {
 pub(crate) fn placeholder(token: LoadToken) -> Vec<u8> {
     let mark = Mark {
         kind: Kind::Placeholder,
-        stale_millis: 0,
-        cost_millis: None,
-        until: 0,
         holder: token.number(),
+        ..Mark::NOTHING
     };
     behind(NO_VALUE, &mark)
 }

@@ -9,25 +9,23 @@ use crate::mark::{self, CLAIM_LIFE_MILLIS};
 
 /// What is under each key: how long it is there, the server's time, and the value with its mark. What
 /// that means is said by [`Found`](crate::found::Found).
-static LOOK_UP: Script = Script::new(
-    r"local time = redis.call('TIME')
+static LOOK_UP: Script = Script::new(&[r"local time = redis.call('TIME')
 local now = 1000 * time[1] + math.floor(time[2] / 1000)
 local found = {}
 for i, key in ipairs(KEYS) do
   local value = redis.pcall('GET', key)
   found[i] = {redis.call('PTTL', key), now, value}
 end
-return found",
-);
+return found"]);
 
 /// Claims keys. Each is answered by 1, or by what is there as [`LOOK_UP`] says it.
 ///
 /// A mark that says nothing stands behind a plain value, which no load has stored.
-static CLAIM: Script = Script::new(concat!(
-    mark::lua_of_marks!(),
-    mark::lua_of_lives!(),
-    mark::lua_of_claims!(),
-    mark::lua_of_stores!(),
+static CLAIM: Script = Script::new(&[
+    mark::LUA_OF_MARKS,
+    mark::LUA_OF_LIVES,
+    mark::LUA_OF_CLAIMS,
+    mark::LUA_OF_STORES,
     r"local life = ARGV[1]
 
 local function done_or_refused(done)
@@ -76,13 +74,13 @@ for i, key in ipairs(KEYS) do
   answers[i] = claim(key, unpack(ARGV, 4 * i - 2, 4 * i + 1))
 end
 if #KEYS == 1 then return answers[1] end
-return answers"
-));
+return answers",
+]);
 
-static RENEW: Script = Script::new(concat!(
-    mark::lua_of_marks!(),
-    mark::lua_of_lives!(),
-    mark::lua_of_claims!(),
+static RENEW: Script = Script::new(&[
+    mark::LUA_OF_MARKS,
+    mark::LUA_OF_LIVES,
+    mark::LUA_OF_CLAIMS,
     r"local key, token, life = KEYS[1], ARGV[1], ARGV[2]
 local mark, refusal = mark_of(key)
 if refusal then return refusal end
@@ -94,13 +92,13 @@ else
   done = hold(key, digits(now() + life) .. token)
 end
 if type(done) == 'table' then return done end
-return 1"
-));
+return 1",
+]);
 
 /// What a key holds is mostly the placeholder as it was claimed, and seeing that takes less than reading
 /// it.
-static PUBLISH: Script = Script::new(concat!(
-    mark::lua_of_stores!(),
+static PUBLISH: Script = Script::new(&[
+    mark::LUA_OF_STORES,
     r"local life = ARGV[1]
 
 local function publish(i, key)
@@ -122,9 +120,9 @@ end
 
 if #others > 0 then
 ",
-    mark::lua_of_marks!(),
-    mark::lua_of_lives!(),
-    mark::lua_of_claims!(),
+    mark::LUA_OF_MARKS,
+    mark::LUA_OF_LIVES,
+    mark::LUA_OF_CLAIMS,
     r"  for _, i in ipairs(others) do
     local key, token = KEYS[i], ARGV[4 * i - 2]
     local mark, refusal = mark_of(key)
@@ -138,13 +136,13 @@ if #others > 0 then
   end
 end
 if #KEYS == 1 then return answers[1] end
-return answers"
-));
+return answers",
+]);
 
-static RELEASE: Script = Script::new(concat!(
-    mark::lua_of_marks!(),
-    mark::lua_of_lives!(),
-    mark::lua_of_claims!(),
+static RELEASE: Script = Script::new(&[
+    mark::LUA_OF_MARKS,
+    mark::LUA_OF_LIVES,
+    mark::LUA_OF_CLAIMS,
     r"local key, token, life, back_off = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local mark, refusal = mark_of(key)
 if refusal then return refusal end
@@ -158,8 +156,8 @@ else
   done = hold(key, string.rep(' ', 56))
 end
 if type(done) == 'table' then return done end
-return 1"
-));
+return 1",
+]);
 
 /// Of at most [`MOST_KEYS`](super::MOST_KEYS) keys.
 pub(crate) fn look_up<K: AsRef<[u8]>>(keys: &[K]) -> ScriptCall {

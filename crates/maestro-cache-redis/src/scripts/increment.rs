@@ -12,8 +12,8 @@ use crate::mark;
 ///
 /// A loaded counter is no integer for the server, since its mark is behind it. It becomes a plain one
 /// for the time that it was to be live. If it cannot be added to, all is put back as it was.
-static INCREMENT: Script = Script::new(concat!(
-    mark::lua_of_stores!(),
+static INCREMENT: Script = Script::new(&[
+    mark::LUA_OF_STORES,
     r"local function create(key, by, millis)
   local set = store(key, by, millis ~= '' and millis)
   if set.err then return set end
@@ -44,8 +44,8 @@ end
 
 if #refused > 0 then
 ",
-    mark::lua_of_marks!(),
-    mark::lua_of_lives!(),
+    mark::LUA_OF_MARKS,
+    mark::LUA_OF_LIVES,
     r"local function see_through(key, by, millis, refusal)
     local mark = mark_of(key)
     if not mark then return add(key, by) end
@@ -68,8 +68,8 @@ if #refused > 0 then
   end
 end
 if #KEYS == 1 then return sums[1] end
-return sums"
-));
+return sums",
+]);
 
 /// What is added to a counter that may have to be created.
 pub(crate) struct Increment {

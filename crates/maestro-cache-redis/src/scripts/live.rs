@@ -12,8 +12,8 @@ pub(crate) const MOST_KEYS: usize = 250;
 
 /// Removes keys and counts those that were live. What is not live goes first, so that the other count
 /// is the answer.
-static REMOVE: Script = Script::new(concat!(
-    mark::lua_of_marks!(),
+static REMOVE: Script = Script::new(&[
+    mark::LUA_OF_MARKS,
     r"local counted, marked, marks = {}, {}, {}
 for _, key in ipairs(KEYS) do
   local mark, refusal = mark_of(key)
@@ -26,7 +26,7 @@ for _, key in ipairs(KEYS) do
 end
 if #marked > 0 then
 ",
-    mark::lua_of_lives!(),
+    mark::LUA_OF_LIVES,
     r"local others = {}
   for i, key in ipairs(marked) do
     if live(key, marks[i]) then
@@ -41,17 +41,17 @@ if #marked > 0 then
   end
 end
 if #counted == 0 then return 0 end
-return redis.pcall('UNLINK', unpack(counted))"
-));
+return redis.pcall('UNLINK', unpack(counted))",
+]);
 
 /// Ends what telling an expiry began, where the key turned out to hold a value with a mark: a live one
 /// becomes a plain one with that expiry, and anything else is removed. It leaves alone what was written
 /// since.
 ///
 /// It loses its mark, unless it would be taken for marked without one.
-static FINISH_EXPIRY: Script = Script::new(concat!(
-    mark::lua_of_marks!(),
-    mark::lua_of_stores!(),
+static FINISH_EXPIRY: Script = Script::new(&[
+    mark::LUA_OF_MARKS,
+    mark::LUA_OF_STORES,
     r"local key, seen, is_live, millis = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local mark, refusal = mark_of(key)
 if refusal then return refusal end
@@ -65,19 +65,19 @@ local value = string.sub(redis.call('GET', key), 1, -129)
 if mark_in(value) then value = value .. string.rep(' ', 97) .. MAGIC end
 local set = store(key, value, millis)
 if set.err then return set end
-return 1"
-));
+return 1",
+]);
 
 /// Stores a value where there is no live one.
-static ADD: Script = Script::new(concat!(
-    mark::lua_of_marks!(),
-    mark::lua_of_stores!(),
+static ADD: Script = Script::new(&[
+    mark::LUA_OF_MARKS,
+    mark::LUA_OF_STORES,
     r"local key = KEYS[1]
 local mark, refusal = mark_of(key)
 if refusal then return refusal end
 if mark then
 ",
-    mark::lua_of_lives!(),
+    mark::LUA_OF_LIVES,
     r"if live(key, mark) then return 0 end
 else
   local exists = redis.pcall('EXISTS', key)
@@ -86,27 +86,27 @@ else
 end
 local set = store(key, ARGV[1], ARGV[2])
 if set.err then return set end
-return 1"
-));
+return 1",
+]);
 
 /// Replaces a value that is still the expected one.
-static COMPARE_AND_SET: Script = Script::new(concat!(
-    mark::lua_of_marks!(),
-    mark::lua_of_stores!(),
+static COMPARE_AND_SET: Script = Script::new(&[
+    mark::LUA_OF_MARKS,
+    mark::LUA_OF_STORES,
     r"local key = KEYS[1]
 local current = redis.pcall('GET', key)
 if type(current) == 'table' then return current end
 local mark = current and mark_in(current)
 if mark then
 ",
-    mark::lua_of_lives!(),
+    mark::LUA_OF_LIVES,
     r"current = live(key, mark) and string.sub(current, 1, -129)
 end
 if current ~= ARGV[1] then return 0 end
 local set = store(key, ARGV[2], ARGV[3])
 if set.err then return set end
-return 1"
-));
+return 1",
+]);
 
 /// Of at most [`MOST_KEYS`] keys.
 pub(crate) fn remove<K: AsRef<[u8]>>(keys: &[K]) -> ScriptCall {

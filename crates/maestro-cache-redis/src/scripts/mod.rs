@@ -22,20 +22,20 @@ use crate::request::{Request, Weight};
 
 /// A script, and the digest by which a server that has seen it knows it.
 struct Script {
-    code: &'static str,
+    parts: &'static [&'static str],
     known_as: OnceLock<redis::Script>,
 }
 
 impl Script {
-    const fn new(code: &'static str) -> Self {
+    const fn new(parts: &'static [&'static str]) -> Self {
         Self {
-            code,
+            parts,
             known_as: OnceLock::new(),
         }
     }
 
     fn digest(&self) -> &str {
-        let script = || redis::Script::new(self.code);
+        let script = || redis::Script::new(&self.parts.concat());
         self.known_as.get_or_init(script).get_hash()
     }
 
@@ -100,7 +100,7 @@ impl ScriptCall {
     /// The same call with the script itself, for a server that does not know it.
     pub(crate) fn in_full(&self) -> Cmd {
         let mut command = commands::command("EVAL", self.command.args_iter().len(), 0);
-        command.arg(self.script.code);
+        command.arg(self.script.parts.concat());
         for argument in self.command.args_iter().skip(2) {
             if let Arg::Simple(argument) = argument {
                 command.arg(argument);

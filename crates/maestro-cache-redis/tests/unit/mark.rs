@@ -1,5 +1,3 @@
-use std::num::NonZeroU64;
-
 use maestro_cache_core::Expiry;
 use proptest::prelude::*;
 
@@ -17,7 +15,7 @@ fn keeping(millis: u64, stale: Option<u64>, cost: Option<Duration>) -> Keeping {
 fn the_scripts_know_marks_by_the_same_end() {
     let magic = MAGIC.escape_ascii().to_string();
     assert!(
-        lua_of_marks!().contains(&format!("MAGIC = '{magic}'")),
+        LUA_OF_MARKS.contains(&format!("MAGIC = '{magic}'")),
         "{magic}"
     );
 }
