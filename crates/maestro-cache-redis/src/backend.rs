@@ -132,17 +132,17 @@ impl RedisCache {
         RedisCacheBuilder::new(url)
     }
 
-    pub(crate) fn with_settings(settings: Settings) -> Self {
-        Self {
+    pub(crate) fn with_settings(settings: Settings) -> Result<Self> {
+        Ok(Self {
             inner: Arc::new(Inner {
                 in_flight: InFlight::new(settings.max_in_flight),
                 flights: Flights::new(),
                 is_closed: AtomicBool::new(false),
                 name: Arc::clone(&settings.name),
                 connections: settings.connections,
-                deployment: Deployment::new(settings),
+                deployment: Deployment::new(settings)?,
             }),
-        }
+        })
     }
 
     /// What can be said without the server: the cache is open, and what is sent is not too long.

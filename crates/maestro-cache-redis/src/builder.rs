@@ -122,7 +122,7 @@ impl RedisCacheBuilder {
             #[cfg(feature = "tls")]
             self.default_tls,
         )?;
-        Ok(RedisCache::with_settings(settings))
+        RedisCache::with_settings(settings)
     }
 }
 

@@ -18,7 +18,10 @@ use crate::large::Large;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::scripts::ScriptCall;
-use crate::settings::{Servers, Settings};
+use crate::settings::Settings;
+#[cfg(not(all(feature = "cluster", feature = "sentinel")))]
+use crate::settings::feature_is_off;
+use crate::url::Place;
 
 /// The servers behind a cache.
 pub(crate) enum Deployment {
@@ -37,34 +40,34 @@ impl Slot {
 }
 
 impl Deployment {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Result<Self> {
         let Settings {
-            servers,
+            place,
             connect,
             connections,
             name,
             ..
         } = settings;
-        match servers {
-            Servers::One(address) => {
-                let target = Target::Address(address);
-                Self::Server(Server::new(name, target, connect, connections))
-            }
+        let target = match place {
+            Place::Server(address) => Target::Address(address),
             #[cfg(feature = "sentinel")]
-            Servers::Sentinels {
-                sentinels,
-                service,
-                connect: connect_to_sentinels,
-            } => {
-                let sentinels = Sentinels::new(sentinels, service, connect_to_sentinels);
-                let target = Target::Master(sentinels);
-                Self::Server(Server::new(name, target, connect, connections))
+            Place::Sentinels { sentinels, service } => {
+                let login = settings.sentinel_login.unwrap_or_default();
+                let connect = connect.with_credentials(login);
+                Target::Master(Sentinels::new(sentinels, service, connect))
             }
+            #[cfg(not(feature = "sentinel"))]
+            Place::Sentinels { .. } => return Err(feature_is_off("sentinel")),
             #[cfg(feature = "cluster")]
-            Servers::Cluster(seeds) => {
-                Self::Cluster(Cluster::new(name, seeds, connect, connections))
+            Place::Cluster(seeds) => {
+                let cluster = Cluster::new(name, seeds, connect, connections);
+                return Ok(Self::Cluster(cluster));
             }
-        }
+            #[cfg(not(feature = "cluster"))]
+            Place::Cluster(_) => return Err(feature_is_off("cluster")),
+        };
+        let server = Server::new(name, target, connect, connections);
+        Ok(Self::Server(server))
     }
 
     /// The slot of the key, where there are any.

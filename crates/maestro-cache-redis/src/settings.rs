@@ -8,24 +8,13 @@ use maestro_cache_core::{Error, ErrorKind, Result};
 use crate::RedisCacheBuilder;
 #[cfg(feature = "tls")]
 use crate::RedisTls;
-use crate::connection::{Address, ConnectOptions, Credentials};
+use crate::connection::{ConnectOptions, Credentials};
 use crate::url::{ParsedUrl, Place};
 
-/// Where the data is.
-pub(crate) enum Servers {
-    One(Address),
-    #[cfg(feature = "cluster")]
-    Cluster(Vec<Address>),
-    #[cfg(feature = "sentinel")]
-    Sentinels {
-        sentinels: Vec<Address>,
-        service: String,
-        connect: ConnectOptions,
-    },
-}
-
 pub(crate) struct Settings {
-    pub(crate) servers: Servers,
+    pub(crate) place: Place,
+    #[cfg(feature = "sentinel")]
+    pub(crate) sentinel_login: Option<Credentials>,
     pub(crate) connect: ConnectOptions,
     /// How many connections there are to a server.
     pub(crate) connections: usize,
@@ -84,23 +73,10 @@ impl Settings {
                  `redis-sentinel://`, or leave it out",
             ));
         }
-        let servers = match parsed.place {
-            Place::Server(address) => Servers::One(address),
-            #[cfg(feature = "cluster")]
-            Place::Cluster(seeds) => Servers::Cluster(seeds),
-            #[cfg(not(feature = "cluster"))]
-            Place::Cluster(_) => return Err(feature_is_off("cluster")),
-            #[cfg(feature = "sentinel")]
-            Place::Sentinels { sentinels, service } => Servers::Sentinels {
-                sentinels,
-                service,
-                connect: connect.with_credentials(options.sentinel_login.unwrap_or_default()),
-            },
-            #[cfg(not(feature = "sentinel"))]
-            Place::Sentinels { .. } => return Err(feature_is_off("sentinel")),
-        };
         Ok(Self {
-            servers,
+            place: parsed.place,
+            #[cfg(feature = "sentinel")]
+            sentinel_login: options.sentinel_login,
             connect,
             connections: connections(options.connections)?,
             max_in_flight: max_in_flight(options.max_in_flight)?,
@@ -152,7 +128,6 @@ fn tls(is_encrypted: bool, tls: Option<RedisTls>) -> Result<Option<crate::connec
     }
 }
 
-#[cfg(not(all(feature = "cluster", feature = "sentinel", feature = "tls")))]
 pub(crate) fn feature_is_off(feature: &str) -> Error {
     config(format!(
         "the URL of the server needs the feature `{feature}` of the cache, which is off in this \

@@ -58,8 +58,8 @@ pub(crate) enum Target {
 
 /// Makes connections to a server.
 pub(crate) struct Connector {
-    target: Target,
-    options: ConnectOptions,
+    pub(super) target: Target,
+    pub(super) options: ConnectOptions,
 }
 
 /// A connection to a server that was greeted, and the queue of its requests, which ends with it.
@@ -80,10 +80,6 @@ impl Target {
 }
 
 impl Connector {
-    pub(crate) fn new(target: Target, options: ConnectOptions) -> Self {
-        Self { target, options }
-    }
-
     /// One attempt, within the time that connecting may take.
     pub(super) async fn connect(&self) -> Result<Connection> {
         let connecting = async {

@@ -54,10 +54,8 @@ pub(crate) struct Server {
 }
 
 struct Shared {
-    connect_timeout: Duration,
     connector: Arc<Connector>,
     state: Mutex<State>,
-    follows_the_master: bool,
     large: Large,
     /// Wakes those who wait for a connection.
     changed: Notify,
@@ -104,9 +102,7 @@ impl Server {
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
-                connect_timeout: options.timeout,
-                follows_the_master: target.may_move(),
-                connector: Arc::new(Connector::new(target, options)),
+                connector: Arc::new(Connector { target, options }),
                 state: Mutex::new(State {
                     places: (0..connections).map(|_| None).collect(),
                     retired: Vec::new(),
@@ -227,7 +223,7 @@ impl Server {
 
     /// Whether there is someone to ask for the new master once this one is a replica.
     pub(crate) fn follows_the_master(&self) -> bool {
-        self.shared.follows_the_master
+        self.shared.connector.target.may_move()
     }
 
     /// To be told when a replica refused a write over this link, where nobody says who the master is: the

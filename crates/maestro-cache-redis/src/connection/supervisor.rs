@@ -211,7 +211,7 @@ impl Shared {
 
     /// Says whether what was made last is of no use, which those who wait have to hear.
     fn look_after_links(&self, state: &mut State, now: Instant) -> bool {
-        let patience = self.connect_timeout / 2;
+        let patience = self.connector.options.timeout / 2;
         let may_suspect = state.breaker.may_suspect(now);
         let judged = state.judged;
         let mut useless = None;

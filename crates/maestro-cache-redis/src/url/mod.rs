@@ -6,13 +6,14 @@
 mod query;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use ::url::{Host, Url};
 use maestro_cache_core::{Error, Result};
 use percent_encoding::percent_decode_str;
 
 use crate::connection::{Address, Credentials};
-use crate::settings::{Options, config};
+use crate::settings::{Options, config, feature_is_off};
 use query::Query;
 
 /// The URL schemes that [`RedisCache`](crate::RedisCache) takes.
@@ -89,43 +90,28 @@ impl ParsedUrl {
         };
         match (encryption, kind) {
             ("redis", Some(kind)) => over_tcp(rest, kind, false),
-            ("rediss", Some(kind)) => encrypted(rest, kind),
+            ("rediss", Some(_)) if cfg!(not(feature = "tls")) => Err(feature_is_off("tls")),
+            ("rediss", Some(kind)) => over_tcp(rest, kind, true),
             _ => Err(config(format!(
                 "the scheme of the URL is not one of Redis; use one of {}",
-                SCHEMES
-                    .iter()
-                    .map(|scheme| format!("`{scheme}://`"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                list(SCHEMES, |scheme| format!("`{scheme}://`"))
             ))),
         }
     }
 
     /// For people, without a secret.
     pub(crate) fn name(&self) -> String {
-        let list = |addresses: &[Address]| {
+        let all = |addresses: &[Address]| {
             let shown: Vec<_> = addresses.iter().map(Address::to_string).collect();
             shown.join(",")
         };
         let db = self.db;
         match &self.place {
             Place::Server(address) => format!("{address}/{db}"),
-            Place::Cluster(seeds) => list(seeds),
-            Place::Sentinels { sentinels, service } => {
-                format!("{}/{service}/{db}", list(sentinels))
-            }
+            Place::Cluster(seeds) => all(seeds),
+            Place::Sentinels { sentinels, service } => format!("{}/{service}/{db}", all(sentinels)),
         }
     }
-}
-
-#[cfg(feature = "tls")]
-fn encrypted(rest: &str, kind: Kind) -> Result<ParsedUrl> {
-    over_tcp(rest, kind, true)
-}
-
-#[cfg(not(feature = "tls"))]
-fn encrypted(_: &str, _: Kind) -> Result<ParsedUrl> {
-    Err(crate::settings::feature_is_off("tls"))
 }
 
 /// `[user[:password]@]host[:port][,host[:port]…][/path][?settings]`
@@ -263,21 +249,16 @@ fn login_from(user_info: &str) -> Result<Credentials> {
 }
 
 fn login(user: String, password: Option<String>) -> Result<Credentials> {
-    match (user.is_empty(), password) {
-        (true, None) => Ok(Credentials::default()),
-        (true, Some(password)) => Ok(Credentials {
-            user: None,
-            password: (!password.is_empty()).then_some(password),
-        }),
-        (false, Some(password)) => Ok(Credentials {
-            user: Some(user),
-            password: Some(password),
-        }),
-        (false, None) => Err(config(
+    if !user.is_empty() && password.is_none() {
+        return Err(config(
             "the URL names a user and no password; write `user:password@host`, or `:password@host` \
              for the default user",
-        )),
+        ));
     }
+    Ok(Credentials {
+        password: password.filter(|password| !(user.is_empty() && password.is_empty())),
+        user: Some(user).filter(|user| !user.is_empty()),
+    })
 }
 
 fn database(text: &str) -> Result<i64> {
@@ -285,12 +266,21 @@ fn database(text: &str) -> Result<i64> {
     if digits.is_empty() {
         return Ok(0);
     }
-    // `parse` alone would take a sign.
-    Some(digits)
-        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
-        .and_then(|digits| digits.parse::<u32>().ok())
+    number::<u32>(digits)
         .map(i64::from)
         .ok_or_else(|| config("the database in the URL is a number from 0 up, as in `/0`"))
+}
+
+/// A number of nothing but digits: `parse` alone would take a sign.
+fn number<N: FromStr>(digits: &str) -> Option<N> {
+    let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| are_digits)
+}
+
+/// The words as they are shown, one behind the other.
+fn list(words: &[&str], shown: fn(&str) -> String) -> String {
+    let shown: Vec<_> = words.iter().map(|word| shown(word)).collect();
+    shown.join(", ")
 }
 
 fn decode(text: &str) -> Result<String> {

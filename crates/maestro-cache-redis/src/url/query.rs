@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use maestro_cache_core::Result;
 
-use super::{Kind, decode, login};
+use super::{Kind, decode, list, login, number};
 use crate::RedisCacheBuilder;
 #[cfg(feature = "tls")]
 use crate::RedisTls;
@@ -81,11 +81,7 @@ impl Query {
         };
         Err(config(format!(
             "{which} is not known here; the known ones are {}",
-            known
-                .iter()
-                .map(|key| format!("`{key}`"))
-                .collect::<Vec<_>>()
-                .join(", ")
+            list(known, |key| format!("`{key}`"))
         )))
     }
 
@@ -94,10 +90,17 @@ impl Query {
     }
 
     pub(super) fn options(mut self) -> Result<Options> {
+        // Out of range is found out where the builder's number is.
+        let up_to = |most: usize| format!("a number from 1 to {most}");
+        let most = RedisCacheBuilder::MAX_CONNECTIONS;
         Ok(Options {
-            connections: self.number("connections", RedisCacheBuilder::MAX_CONNECTIONS)?,
-            connect_timeout: self.duration("connect_timeout")?,
-            max_in_flight: self.number("max_in_flight", usize::MAX)?,
+            connections: self.read("connections", number, &up_to(most))?,
+            connect_timeout: self.read(
+                "connect_timeout",
+                duration,
+                "a time such as 500ms or 2s",
+            )?,
+            max_in_flight: self.read("max_in_flight", number, &up_to(usize::MAX))?,
             sentinel_login: match (self.take("sentinel_user"), self.take("sentinel_password")) {
                 (None, None) => None,
                 (user, password) => Some(login(user.unwrap_or_default(), password)?),
@@ -107,28 +110,14 @@ impl Query {
         })
     }
 
-    /// Out of range is found out where the builder's number is.
-    fn number(&mut self, key: &str, most: usize) -> Result<Option<usize>> {
-        self.take(key)
-            .map(|text| {
-                text.parse()
-                    .ok()
-                    .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
-                    .ok_or_else(|| {
-                        config(format!("`{key}` in the URL is a number from 1 to {most}"))
-                    })
-            })
-            .transpose()
-    }
-
-    fn duration(&mut self, key: &str) -> Result<Option<Duration>> {
-        self.take(key)
-            .map(|text| {
-                duration(&text).ok_or_else(|| {
-                    config(format!("`{key}` in the URL is a time such as 500ms or 2s"))
-                })
-            })
-            .transpose()
+    fn read<T>(&mut self, key: &str, read: fn(&str) -> Option<T>, what: &str) -> Result<Option<T>> {
+        let Some(text) = self.take(key) else {
+            return Ok(None);
+        };
+        match read(&text) {
+            None => Err(config(format!("`{key}` in the URL is {what}"))),
+            value => Ok(value),
+        }
     }
 
     #[cfg(feature = "tls")]
@@ -144,11 +133,7 @@ fn duration(text: &str) -> Option<Duration> {
         Some(digits) => (digits, Duration::from_millis),
         None => (text.strip_suffix('s')?, Duration::from_secs),
     };
-    digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| digits.parse().ok().map(unit))
-        .flatten()
+    number(digits).map(unit)
 }
 
 /// True if the key may be meant for a user or a password, a misspelt or unknown one included.
