@@ -94,7 +94,7 @@ pub(crate) fn removed(reply: Reply, keys: usize) -> Result<u64> {
 
 /// What became of a claim, as the script says it: a number, or what was found in its way.
 pub(crate) fn claimed(reply: Reply) -> Result<Claim> {
-    if reply.is_many() {
+    if matches!(reply.as_value(), redis::Value::Array(_)) {
         return found(reply).map(Claim::Refused);
     }
     reply.integer().map(|_| Claim::Granted)

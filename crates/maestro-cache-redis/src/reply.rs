@@ -79,17 +79,20 @@ impl Reply {
         }
     }
 
-    /// Several answers as one.
+    /// Of the answers to commands with `ASKING` before each, those to the commands: several in one, or
+    /// the only one.
     #[cfg(feature = "cluster")]
-    pub(crate) fn of_several(replies: Vec<Self>, outcome_unclear: Outcome) -> Self {
-        let values = replies.into_iter().map(|reply| reply.value).collect();
-        Self::new(redis::Value::Array(values), outcome_unclear)
-    }
-
-    /// Of the answers to commands with `ASKING` before each, those to the commands.
-    #[cfg(feature = "cluster")]
-    pub(crate) fn every_second(self) -> Result<Vec<Self>> {
-        Ok(self.many()?.into_iter().skip(1).step_by(2).collect())
+    pub(crate) fn every_second(self, are_several: bool) -> Result<Self> {
+        let outcome_unclear = self.outcome_unclear;
+        let replies = self.many()?.into_iter().skip(1).step_by(2);
+        let mut values = replies.map(|reply| reply.value);
+        let value = if are_several {
+            redis::Value::Array(values.collect())
+        } else {
+            let only = values.next();
+            only.ok_or_else(|| unexpected(outcome_unclear))?
+        };
+        Ok(Self::new(value, outcome_unclear))
     }
 
     /// Text for machines; empty where there is none.
@@ -181,11 +184,6 @@ impl Reply {
                 .map(|millis| TimeToLive::Left(Duration::from_millis(millis)))
                 .map_err(|_| unexpected(outcome_unclear)),
         }
-    }
-
-    /// True if it is several answers in one.
-    pub(crate) fn is_many(&self) -> bool {
-        matches!(self.value, redis::Value::Array(_))
     }
 
     /// Several answers in one.

@@ -88,8 +88,16 @@ impl Request {
     #[cfg(feature = "cluster")]
     pub(crate) fn each_after(&self, first: &Cmd) -> Self {
         let mut pipeline = Pipeline::new();
-        for command in self.commands() {
-            pipeline.add_command(first.clone()).add_command(command);
+        let mut add = |command: &Cmd| {
+            pipeline.add_command(first.clone());
+            pipeline.add_command(command.clone());
+        };
+        match self {
+            Self::Coalescible(coalescible) => add(&coalescible.command()),
+            Self::Message(message) => match &message.commands {
+                Commands::One(command) => add(command),
+                Commands::Several(commands) => commands.cmd_iter().for_each(add),
+            },
         }
         Self::several(pipeline, self.weight())
     }
@@ -100,17 +108,6 @@ impl Request {
         match self {
             Self::Coalescible(_) => false,
             Self::Message(message) => matches!(message.commands, Commands::Several(_)),
-        }
-    }
-
-    #[cfg(feature = "cluster")]
-    pub(crate) fn commands(&self) -> Vec<Cmd> {
-        match self {
-            Self::Coalescible(coalescible) => vec![coalescible.command()],
-            Self::Message(message) => match &message.commands {
-                Commands::One(command) => vec![command.clone()],
-                Commands::Several(commands) => commands.cmd_iter().cloned().collect(),
-            },
         }
     }
 }
@@ -133,7 +130,11 @@ impl From<Coalescible> for Request {
 
 impl From<Cmd> for Request {
     fn from(command: Cmd) -> Self {
-        let weight = Weight::of_bytes(bytes(&command));
+        let lengths = command.args_iter().map(|argument| match argument {
+            Arg::Simple(argument) => argument.len(),
+            _ => 0,
+        });
+        let weight = Weight::of_bytes(lengths.sum());
         Self::one(command, weight)
     }
 }
@@ -142,12 +143,4 @@ impl From<Pipeline> for Request {
     fn from(commands: Pipeline) -> Self {
         Self::several(commands, Weight::Heavy)
     }
-}
-
-fn bytes(command: &Cmd) -> usize {
-    let lengths = command.args_iter().map(|argument| match argument {
-        Arg::Simple(argument) => argument.len(),
-        _ => 0,
-    });
-    lengths.sum()
 }

@@ -60,6 +60,7 @@ pub(crate) struct Node {
 }
 
 /// What is known of the cluster.
+#[derive(Default)]
 struct Map {
     nodes: HashMap<Address, Arc<Node>>,
     owners: Owners,
@@ -85,16 +86,7 @@ impl Cluster {
             seeds,
             connect,
             connections,
-            map: Mutex::new(Map {
-                nodes: HashMap::new(),
-                owners: Owners::none(),
-                round: 0,
-                failure: None,
-                drawn: None,
-                drawing: Drawing::none(),
-                warnings: Limit::default(),
-                is_closed: false,
-            }),
+            map: Mutex::default(),
             changed: Notify::new(),
         })
     }
@@ -228,13 +220,5 @@ async fn asking(
 ) -> Result<Reply> {
     let asked = request.each_after(&commands::command("ASKING", 0, 0));
     let reply = node.server.call(deadline, intent, &asked).await?;
-    let outcome_unclear = reply.outcome_unclear();
-    let mut replies = reply.every_second()?;
-    match replies.pop() {
-        Some(only) if !request.is_several() => Ok(only),
-        last => {
-            replies.extend(last);
-            Ok(Reply::of_several(replies, outcome_unclear))
-        }
-    }
+    reply.every_second(request.is_several())
 }

@@ -25,11 +25,13 @@ fn tag(key: &[u8]) -> &[u8] {
 #[derive(Clone)]
 pub(super) struct Owners(Vec<Option<Arc<Node>>>);
 
-impl Owners {
-    pub(super) fn none() -> Self {
+impl Default for Owners {
+    fn default() -> Self {
         Self(vec![None; usize::from(SLOTS)])
     }
+}
 
+impl Owners {
     pub(super) fn get(&self, slot: Slot) -> Option<&Arc<Node>> {
         self.0.get(usize::from(slot.0))?.as_ref()
     }

@@ -36,6 +36,7 @@ struct Range {
 }
 
 /// The drawing that is under way, or was the last. A number tells it from those before.
+#[derive(Default)]
 pub(super) struct Drawing {
     number: u64,
     /// When it is over at the latest, while it is under way.
@@ -43,13 +44,6 @@ pub(super) struct Drawing {
 }
 
 impl Drawing {
-    pub(super) fn none() -> Self {
-        Self {
-            number: 0,
-            until: None,
-        }
-    }
-
     fn is_under_way(&self) -> bool {
         self.until.is_some_and(|until| Instant::now() < until)
     }
@@ -62,18 +56,14 @@ struct Cartographer {
 }
 
 impl Cluster {
-    /// The node of the slot, if it is on the map.
-    pub(super) fn known_owner(&self, slot: Slot) -> Option<Arc<Node>> {
-        self.map.lock().owners.get(slot).map(Arc::clone)
-    }
-
     /// The node of the slot. Draws the map if there is none, or if the slot is nobody's on it.
     pub(super) async fn owner(
         self: &Arc<Self>,
         slot: Slot,
         deadline: Deadline,
     ) -> Result<Arc<Node>> {
-        if let Some(node) = self.known_owner(slot) {
+        let known = self.map.lock().owners.get(slot).map(Arc::clone);
+        if let Some(node) = known {
             return Ok(node);
         }
         self.draw(deadline).await?;
@@ -90,8 +80,8 @@ impl Cluster {
 
     /// All masters with slots.
     pub(super) async fn masters(self: &Arc<Self>, deadline: Deadline) -> Result<Vec<Arc<Node>>> {
-        let is_drawn = !self.map.lock().owners.are_none();
-        if !is_drawn {
+        let is_blank = self.map.lock().owners.are_none();
+        if is_blank {
             self.draw(deadline).await?;
         }
         Ok(self.map.lock().owners.nodes())
@@ -208,7 +198,7 @@ impl Cluster {
     }
 
     fn apply(&self, map: &mut Map, ranges: Vec<Range>) -> Result<()> {
-        let mut owners = Owners::none();
+        let mut owners = Owners::default();
         for range in ranges {
             let node = self.node_of(map, range.master, None)?;
             owners.set_range(range.from, range.to, &node);

@@ -180,7 +180,12 @@ impl LinkHandle {
         };
         if let Err(unanswered) = &answer {
             match unanswered.reason {
-                Reason::Late => self.timed_out(),
+                Reason::Late => {
+                    let timeouts = self.link.wire.queue.liveness.timed_out();
+                    if timeouts >= TIMEOUTS_OF_A_SUSPICION {
+                        self.link.wake.notify_one();
+                    }
+                }
                 Reason::Lost(_) => self.link.wake.notify_one(),
             }
         }
@@ -189,12 +194,6 @@ impl LinkHandle {
 
     pub(super) fn attempt(&self) -> u64 {
         self.link.attempt
-    }
-
-    fn timed_out(&self) {
-        if self.link.wire.queue.liveness.timed_out() >= TIMEOUTS_OF_A_SUSPICION {
-            self.link.wake.notify_one();
-        }
     }
 
     /// Has the connection replaced: what answers is not the master. Calls under way may finish.

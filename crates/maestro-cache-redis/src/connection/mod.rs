@@ -240,7 +240,7 @@ impl Server {
 
     /// Whether the last write that is known of was refused by a replica.
     pub(crate) fn refuses_writes(&self) -> bool {
-        self.shared.state.lock().writability.is_refused()
+        self.shared.state.lock().writability.is_refused
     }
 
     /// To be told when a call took longer than its deadline. A runtime that is there and is not driven
@@ -260,7 +260,13 @@ impl Server {
 
     /// Drops all connections; calls under way may finish, no new one begins.
     pub(crate) fn close(&self) {
-        self.shared.close();
+        let mut state = self.shared.state.lock();
+        state.is_closed = true;
+        let links = state.take_links();
+        drop(state);
+        self.shared.changed.notify_waiters();
+        self.shared.wake.notify_one();
+        drop(links);
     }
 }
 
@@ -328,18 +334,6 @@ fn not_full<'a>(links: &mut dyn Iterator<Item = &'a Arc<Link>>) -> Option<&'a Ar
         }
     }
     least.map(|(_, link)| link)
-}
-
-impl Shared {
-    fn close(&self) {
-        let mut state = self.state.lock();
-        state.is_closed = true;
-        let links = state.take_links();
-        drop(state);
-        self.changed.notify_waiters();
-        self.wake.notify_one();
-        drop(links);
-    }
 }
 
 pub(crate) fn no_runtime() -> Error {

@@ -165,7 +165,8 @@ impl Shared {
                 None => Next::Nothing,
             },
         };
-        let usable = state.usable_links();
+        let links = state.places.iter().flatten();
+        let usable = links.filter(|link| link.is_usable()).count();
         let has_more = usable > std::mem::replace(&mut state.usable, usable);
         drop(state);
         // Whoever waits and is woken looks here in turn, so this is for news only.
@@ -313,14 +314,6 @@ impl State {
             }
             false
         });
-    }
-
-    fn usable_links(&self) -> usize {
-        self.places
-            .iter()
-            .flatten()
-            .filter(|link| link.is_usable())
-            .count()
     }
 
     /// The first place without a connection that calls can be sent over.

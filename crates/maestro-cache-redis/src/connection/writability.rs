@@ -13,7 +13,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct Writability {
-    is_refused: bool,
+    pub(super) is_refused: bool,
     /// The attempt that last made a connection to a master. What is said over older ones is old.
     master: u64,
     checked: Option<Instant>,
@@ -28,10 +28,6 @@ impl Writability {
             checked: None,
             pause: SHORTEST_PAUSE,
         }
-    }
-
-    pub(super) fn is_refused(&self) -> bool {
-        self.is_refused
     }
 
     /// A write was refused over the connection of this attempt. True if none was before.

@@ -20,7 +20,7 @@ fn a_refused_write_is_looked_into_at_once_and_then_ever_less_often() {
         !writability.refused(now, 8),
         "over a connection to the old one"
     );
-    assert!(!writability.is_refused());
+    assert!(!writability.is_refused);
     assert_eq!(writability.next_check(now), None);
     // A server that says it is a master and refuses is not asked without a pause either.
     assert!(writability.refused(now, 9));
