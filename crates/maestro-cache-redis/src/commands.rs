@@ -37,7 +37,6 @@ pub(crate) fn command(name: &str, arguments: usize, bytes: usize) -> Cmd {
     command
 }
 
-/// A command over one key.
 pub(crate) fn keyed(name: &str, key: &str) -> Cmd {
     let mut command = command(name, 1, key.len());
     command.arg(key);
@@ -116,7 +115,6 @@ fn probe<K: AsRef<[u8]> + ?Sized>(key: &K) -> [Cmd; 2] {
     [over_keys("PTTL", &[key.as_ref()]), end_of_value(key)]
 }
 
-/// What tells whether the key is live.
 pub(crate) fn is_live(key: &str) -> Pipeline {
     together(probe(key))
 }

@@ -23,7 +23,6 @@ use crate::settings::Settings;
 use crate::settings::feature_is_off;
 use crate::url::Place;
 
-/// The servers behind a cache.
 pub(crate) enum Deployment {
     Server(Server),
     #[cfg(feature = "cluster")]
@@ -128,7 +127,6 @@ impl Deployment {
         self.call(slot, deadline, intent, &in_full).await
     }
 
-    /// Removes every selected key and counts those that were live.
     pub(crate) async fn clear(&self, deadline: Deadline, pattern: &Pattern) -> Result<u64> {
         match pattern.as_literal() {
             // Without a wildcard there is one key to remove, or, for a bare prefix, none.

@@ -164,7 +164,6 @@ fn look_up(code: &str, words: &str) -> Error {
     Error::new(kind, message).with_source(Cause::Code(shown.to_owned()))
 }
 
-/// True if the server refused because it is a replica.
 pub(crate) fn is_of_a_replica(error: &ServerError) -> bool {
     // The second half is how a server before 7.0 hands it on from a script.
     error.code() == "READONLY" || Refusal::new(error).code == "READONLY"
@@ -192,7 +191,6 @@ impl From<RedisError> for ConnectionError {
     }
 }
 
-/// The error of a request whose connection broke.
 impl From<&ConnectionError> for Error {
     fn from(error: &ConnectionError) -> Self {
         match error {
@@ -204,7 +202,6 @@ impl From<&ConnectionError> for Error {
     }
 }
 
-/// The error of a request whose connection ended.
 pub(crate) fn unanswered() -> Error {
     Error::new(
         ErrorKind::Unavailable,

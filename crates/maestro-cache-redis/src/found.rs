@@ -25,7 +25,6 @@ pub(crate) fn found(reply: Reply) -> Result<Lookup> {
     Ok(read(left, now, value.value()?.map(Value::into_bytes)))
 }
 
-/// The value if it is live.
 pub(crate) fn live(lookup: Lookup) -> Option<Value> {
     match lookup {
         Lookup::Fresh { value, .. } => Some(value),

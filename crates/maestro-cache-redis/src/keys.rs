@@ -19,7 +19,6 @@ impl Keys {
         }
     }
 
-    /// All of them, in their order.
     pub(crate) fn all(&self) -> Vec<&str> {
         let begins = std::iter::once(&0).chain(&self.ends);
         begins

@@ -36,7 +36,6 @@ impl Large {
         }
     }
 
-    /// Takes note of what the key holds.
     pub(crate) fn note(&self, key: &str, value: &Value) {
         let is_large = matches!(value, Value::BulkString(bytes) if bytes.len() > LARGE);
         if !is_large && !self.are_any.load(Ordering::Relaxed) {

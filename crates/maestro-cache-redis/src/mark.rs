@@ -24,7 +24,6 @@ use maestro_cache_core::{Held, Keeping, LoadToken};
 
 use crate::commands;
 
-/// How long a mark is.
 pub(crate) const LENGTH: usize = 128;
 
 /// The same as commands are told it.
@@ -161,7 +160,6 @@ end
 
 ";
 
-/// What a mark says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) kind: Kind,

@@ -60,7 +60,6 @@ impl Reply {
         Redirect::new(self.last_refusal()?, asked)
     }
 
-    /// Why the server refused, if it did.
     #[cfg(feature = "cluster")]
     pub(crate) fn refusal(&self) -> Option<Error> {
         self.last_refusal().map(error::refusal)
@@ -114,7 +113,6 @@ impl Reply {
         &self.value
     }
 
-    /// The value of a key, or none.
     pub(crate) fn value(self) -> Result<Option<Value>> {
         match self.value {
             redis::Value::Nil => Ok(None),
@@ -123,7 +121,6 @@ impl Reply {
         }
     }
 
-    /// A key's name.
     fn bytes(self) -> Result<Bytes> {
         match self.value {
             redis::Value::BulkString(bytes) => Ok(bytes.into()),
@@ -143,7 +140,6 @@ impl Reply {
         parsed.ok_or_else(|| self.not_it())
     }
 
-    /// A number of keys.
     pub(crate) fn count(self) -> Result<u64> {
         let outcome_unclear = self.outcome_unclear;
         u64::try_from(self.integer()?).map_err(|_| unexpected(outcome_unclear))
@@ -186,7 +182,6 @@ impl Reply {
         }
     }
 
-    /// Several answers in one.
     pub(crate) fn many(self) -> Result<Vec<Self>> {
         match self.value {
             redis::Value::Array(values) => Ok(values

@@ -39,7 +39,6 @@ const KEPT: Duration = Duration::from_secs(60);
 /// How many redirections one call follows. A slot that moves gives one or two.
 const MOST_REDIRECTIONS: usize = 8;
 
-/// A cluster.
 pub(crate) struct Cluster {
     name: Arc<str>,
     seeds: Vec<Address>,
@@ -66,7 +65,6 @@ struct Map {
     owners: Owners,
     /// How often the map was drawn anew, or could not be.
     round: u64,
-    /// Why the last round failed.
     failure: Option<Error>,
     drawn: Option<Instant>,
     drawing: Drawing,

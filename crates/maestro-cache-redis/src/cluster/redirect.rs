@@ -6,7 +6,6 @@ use crate::connection::Address;
 use crate::deployment::Slot;
 use crate::error::Refusal;
 
-/// Where to go instead.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Redirect {
     /// The slot is that node's, from now on.

@@ -30,7 +30,6 @@ const YOUTH: Duration = Duration::from_secs(1);
 
 /// A connection that callers share.
 pub(super) struct Link {
-    /// The number of the attempt that made it.
     pub(super) attempt: u64,
     /// Ends when this is dropped, unless somebody still waits for an answer.
     _connection: deadpool_redis::Connection,
@@ -70,7 +69,6 @@ impl Link {
         self.wire.queue.load()
     }
 
-    /// Whether a call may be sent over it.
     pub(super) fn is_usable(&self) -> bool {
         !self.is_broken() && !self.is_retired() && !self.is_suspected()
     }

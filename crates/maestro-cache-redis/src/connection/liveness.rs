@@ -12,7 +12,6 @@ use tokio::time::Instant;
 /// What callers know of the life of a link.
 #[derive(Debug, Default)]
 pub(crate) struct Liveness {
-    /// How many answers have come.
     answers: AtomicU64,
     /// Something was sent, and nothing was answered since.
     is_owed: AtomicBool,
@@ -52,7 +51,6 @@ impl Liveness {
         }
     }
 
-    /// Whether it has answered anything yet.
     pub(super) fn has_answered(&self) -> bool {
         self.answers.load(Ordering::Relaxed) > 0
     }
@@ -108,7 +106,6 @@ impl Watch {
         Some(now.saturating_duration_since(since))
     }
 
-    /// How long ago the last answer was seen.
     pub(super) fn idle_for(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.heard)
     }

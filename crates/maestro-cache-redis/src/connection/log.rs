@@ -9,10 +9,8 @@ use tokio::time::Instant;
 
 use crate::limit::Limit;
 
-/// The log of one server.
 #[derive(Debug)]
 pub(super) struct Log {
-    /// What the server is called.
     name: Arc<str>,
     refusals: Limit,
     drops: Limit,

@@ -30,7 +30,6 @@ const PIPELINE_BUFFER: usize = 1024;
 /// How many bytes the client gathers before it writes.
 const WRITE_BUFFER_BYTES: usize = 64 << 10;
 
-/// Who one is on a server.
 #[derive(Clone, Default)]
 pub(crate) struct Credentials {
     pub(crate) user: Option<String>,
@@ -48,7 +47,6 @@ pub(crate) struct ConnectOptions {
     pub(crate) tls: Option<Tls>,
 }
 
-/// Which server to connect to.
 pub(crate) enum Target {
     Address(Address),
     /// The one that the sentinels call the master, asked anew for each connection.
@@ -56,7 +54,6 @@ pub(crate) enum Target {
     Master(Sentinels),
 }
 
-/// Makes connections to a server.
 pub(crate) struct Connector {
     pub(super) target: Target,
     pub(super) options: ConnectOptions,

@@ -14,7 +14,6 @@ use super::manager::ConnectOptions;
 use crate::commands;
 use crate::error;
 
-/// The sentinels of a service.
 pub(crate) struct Sentinels {
     addresses: Vec<Address>,
     service: String,

@@ -16,7 +16,6 @@ use super::manager::Connection;
 use super::{Shared, State};
 use crate::{chance, error};
 
-/// How often the links are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A link over which nothing came for so long is made to say something.
@@ -97,25 +96,21 @@ async fn run(number: u64, server: &Weak<Shared>, wake: &Notify) {
     }
 }
 
-/// What the supervisor has to do.
 enum Next {
     Nothing,
     /// An attempt to connect at that time, or at once if it is over.
     Attempt(Instant, Purpose),
-    /// The server is closed.
     End,
 }
 
 /// What another connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// A place needs one.
     Place,
     /// The server refuses writes, and the address may lead to a master by now.
     Master,
 }
 
-/// What an attempt came to.
 type Attempted = (Purpose, Result<Connection>);
 
 /// The end of the attempt that is under way; never if there is none.

@@ -19,7 +19,6 @@ use crate::error;
 use crate::settings::config;
 use crate::tls::ClientFiles;
 
-/// How to encrypt.
 #[derive(Clone)]
 pub(crate) struct Tls(Arc<Shared>);
 

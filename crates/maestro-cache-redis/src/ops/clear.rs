@@ -42,12 +42,10 @@ impl Server {
     }
 }
 
-/// How far a scan has come.
 pub(crate) struct Scan<'a> {
     pattern: &'a Pattern,
     /// Where to go on; empty once the whole key space was looked at.
     cursor: Bytes,
-    /// What is to be removed next.
     found: Vec<Bytes>,
     removed: u64,
 }
@@ -80,7 +78,6 @@ impl<'a> Scan<'a> {
         step
     }
 
-    /// The command that scans on.
     pub(crate) fn look(&self) -> Cmd {
         let pattern = self.pattern.as_str();
         let mut scan = commands::command("SCAN", 5, pattern.len() + 40);

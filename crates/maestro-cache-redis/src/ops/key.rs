@@ -179,7 +179,6 @@ impl<'a> KeyTarget<'a> {
         self.run(Intent::Write, &swap).await?.yes()
     }
 
-    /// Removes the value and returns it if it was live.
     pub(crate) async fn take(self) -> Result<Option<Value>> {
         let take = Request::several(commands::take(&self.key), Weight::Light);
         let reply = self.write(take).await?;
@@ -213,7 +212,6 @@ impl<'a> KeyTarget<'a> {
         Ok(is_live)
     }
 
-    /// Adds to a counter, which is created with this expiry if there is none.
     pub(crate) async fn increment(self, by: i64, expiry: Expiry) -> Result<i64> {
         let increment = Arc::new(Increment {
             key: (*self.key).into(),
@@ -260,7 +258,6 @@ impl<'a> KeyTarget<'a> {
         }
     }
 
-    /// Claims the key, so that its value can be loaded.
     pub(crate) async fn claim(self, token: LoadToken, over: ClaimOver) -> Result<Claim> {
         if matches!(over, ClaimOver::Gap) {
             // Mostly there is nothing, which is what the script would do then.

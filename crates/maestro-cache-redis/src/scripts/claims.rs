@@ -8,7 +8,7 @@ use super::{Script, ScriptCall};
 use crate::mark::{self, CLAIM_LIFE_MILLIS};
 
 /// What is under each key: how long it is there, the server's time, and the value with its mark. What
-/// that means is said by [`Found`](crate::found::Found).
+/// that means is said by [`found`](crate::found::found()).
 static LOOK_UP: Script = Script::new(&[r"local time = redis.call('TIME')
 local now = 1000 * time[1] + math.floor(time[2] / 1000)
 local found = {}

@@ -51,14 +51,12 @@ impl Script {
         }
     }
 
-    /// A call over one key.
     fn over_key(&'static self, key: &str, arguments: usize, bytes: usize) -> ScriptCall {
         let mut call = self.over(1, arguments, key.len() + bytes);
         call.arg(key);
         call
     }
 
-    /// A call over these keys, with nothing but them.
     fn over_keys<K: AsRef<[u8]>>(&'static self, keys: &[K]) -> ScriptCall {
         let bytes = keys.iter().map(|key| key.as_ref().len()).sum();
         let mut call = self.over(keys.len(), 0, bytes);
@@ -69,7 +67,6 @@ impl Script {
     }
 }
 
-/// A call of a script.
 pub(crate) struct ScriptCall {
     script: &'static Script,
     /// The call for a server that knows the script.

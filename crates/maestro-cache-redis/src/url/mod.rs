@@ -38,7 +38,6 @@ pub const SCHEMES: &[&str] = &[
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
-/// What a URL says.
 pub(crate) struct ParsedUrl {
     pub(crate) place: Place,
     #[cfg_attr(not(feature = "tls"), allow(dead_code))] // Without the feature it is refused.
@@ -277,7 +276,6 @@ fn number<N: FromStr>(digits: &str) -> Option<N> {
     digits.parse().ok().filter(|_| are_digits)
 }
 
-/// The words as they are shown, one behind the other.
 fn list(words: &[&str], shown: fn(&str) -> String) -> String {
     let shown: Vec<_> = words.iter().map(|word| shown(word)).collect();
     shown.join(", ")
