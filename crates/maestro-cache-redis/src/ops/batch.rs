@@ -34,7 +34,8 @@ impl Deployment {
                 let target = KeyTarget::new(self, deadline, (*key).into());
                 or_missing(target.look_up(LookFor::Fresh).await)
             };
-            let found = all_of(distinct.iter().map(look_up).collect(), AT_ONCE).await;
+            let looked_up = all_of(distinct.iter().map(look_up).collect(), AT_ONCE);
+            let found = Box::pin(looked_up).await;
             let found: HashMap<_, _> = distinct.iter().zip(found).collect();
             return keys
                 .iter()
@@ -98,7 +99,8 @@ impl Deployment {
                 (self.slot(key.as_bytes()), Request::from(set))
             });
             let sets: Vec<_> = sets.collect();
-            let mut replies = cluster.write_all(deadline, &sets).await?.into_iter();
+            let replies = Box::pin(cluster.write_all(deadline, &sets)).await?;
+            let mut replies = replies.into_iter();
             return replies.try_for_each(|reply| reply.was_set().map(drop));
         }
         let sets = commands::set_many(entries, expiry).into();
@@ -114,7 +116,8 @@ impl Deployment {
     ) -> Result<u64> {
         #[cfg(feature = "cluster")]
         if let Self::Cluster(cluster) = self {
-            return cluster.delete(deadline, keys).await;
+            // In a box, or the future for one server would be as large.
+            return Box::pin(cluster.delete(deadline, keys)).await;
         }
         let mut count = 0;
         for keys in keys.chunks(MOST_KEYS) {
