@@ -57,18 +57,11 @@ use crate::store::Store;
 /// - **Close**: entries are released in the background, usually within a second.
 #[derive(Clone)]
 pub struct InMemoryCache {
-    store: Arc<Store>,
-    flights: Flights,
+    pub(crate) store: Arc<Store>,
+    pub(crate) flights: Flights,
 }
 
 impl InMemoryCache {
-    pub(crate) fn from_store(store: Arc<Store>) -> Self {
-        Self {
-            store,
-            flights: Flights::new(),
-        }
-    }
-
     /// How many entries are stored, counting expired ones that were not released yet.
     #[must_use]
     pub fn entry_count(&self) -> u64 {
@@ -99,15 +92,11 @@ impl CacheBackend for InMemoryCache {
         "memory"
     }
 
-    fn get<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
+    fn get(&self, _: CallContext, key: &str) -> CacheFuture<'_, Option<Value>> {
         self.read(|store| store.get(key))
     }
 
-    fn get_many<'a>(
-        &'a self,
-        _: CallContext,
-        keys: &[&str],
-    ) -> CacheFuture<'a, Vec<Option<Value>>> {
+    fn get_many(&self, _: CallContext, keys: &[&str]) -> CacheFuture<'_, Vec<Option<Value>>> {
         self.read(|store| {
             let mut read = HashMap::with_capacity(keys.len());
             keys.iter()
@@ -116,23 +105,24 @@ impl CacheBackend for InMemoryCache {
         })
     }
 
-    fn set<'a>(
-        &'a self,
+    fn set(
+        &self,
         _: CallContext,
         key: &str,
         value: Bytes,
         expiry: Expiry,
         when: SetWhen,
-    ) -> CacheFuture<'a, bool> {
-        self.write(|store| set(store, key, value, expiry, when))
+    ) -> CacheFuture<'_, bool> {
+        let is_wanted = |live: Option<&Entry>| when == SetWhen::Always || live.is_none();
+        self.write(|store| set_if(store, key, value, expiry, is_wanted))
     }
 
-    fn set_many<'a>(
-        &'a self,
+    fn set_many(
+        &self,
         _: CallContext,
         entries: &[(&str, Bytes)],
         expiry: Expiry,
-    ) -> CacheFuture<'a, ()> {
+    ) -> CacheFuture<'_, ()> {
         self.write(|store| {
             for (key, value) in entries {
                 store.weigh(key, value)?;
@@ -141,14 +131,14 @@ impl CacheBackend for InMemoryCache {
             let last: HashMap<_, _> = places.map(|(at, (key, _))| (*key, at)).collect();
             for (at, (key, value)) in entries.iter().enumerate() {
                 if last.get(key) == Some(&at) {
-                    set(store, key, value.clone(), expiry, SetWhen::Always)?;
+                    set_if(store, key, value.clone(), expiry, |_| true)?;
                 }
             }
             Ok(())
         })
     }
 
-    fn delete<'a>(&'a self, _: CallContext, keys: &[&str]) -> CacheFuture<'a, u64> {
+    fn delete(&self, _: CallContext, keys: &[&str]) -> CacheFuture<'_, u64> {
         self.write(|store| {
             let distinct: HashSet<_> = keys.iter().collect();
             let remove = |removed, key: &&str| Ok(removed + u64::from(store.remove_live(key)?));
@@ -156,51 +146,45 @@ impl CacheBackend for InMemoryCache {
         })
     }
 
-    fn exists<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, bool> {
+    fn exists(&self, _: CallContext, key: &str) -> CacheFuture<'_, bool> {
         self.read(|store| store.time_to_live(key) != TimeToLive::Missing)
     }
 
-    fn take<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, Option<Value>> {
+    fn take(&self, _: CallContext, key: &str) -> CacheFuture<'_, Option<Value>> {
         self.write(|store| {
             store.update(key, |live, _| {
-                let value = live.map(|entry| entry.value.clone());
-                Ok((Change::REMOVE, value))
+                Ok((Change::REMOVE, live.map(|entry| entry.value.clone())))
             })
         })
     }
 
-    fn compare_and_set<'a>(
-        &'a self,
+    fn compare_and_set(
+        &self,
         _: CallContext,
         key: &str,
         expected: &[u8],
         new: Bytes,
         expiry: Expiry,
-    ) -> CacheFuture<'a, bool> {
+    ) -> CacheFuture<'_, bool> {
+        let is_expected = |live: &Entry| *live.value.bytes() == expected;
         self.write(|store| {
-            let mut new = Some(Value::remembering(new));
-            store.update(key, |live, now_millis| {
-                let is_expected = live.is_some_and(|entry| *entry.value.bytes() == expected);
-                let new = new.take_if(|_| is_expected);
-                Ok(store_or_keep(new, expiry, now_millis))
+            set_if(store, key, new, expiry, |live| {
+                live.is_some_and(is_expected)
             })
         })
     }
 
-    fn increment<'a>(
-        &'a self,
+    fn increment(
+        &self,
         _: CallContext,
         key: &str,
         by: i64,
         expiry_if_created: Expiry,
-    ) -> CacheFuture<'a, i64> {
+    ) -> CacheFuture<'_, i64> {
         self.write(|store| {
             store.update(key, |live, now_millis| {
                 let (former, deadline) = match live {
-                    Some(entry) => (
-                        canonical_integer(entry.value.bytes()).ok_or_else(not_an_integer)?,
-                        entry.deadline,
-                    ),
+                    Some(entry) => (integer(entry.value.bytes())?, entry.deadline),
                     None => (0, Deadline::of(expiry_if_created, now_millis)),
                 };
                 let sum = former.checked_add(by).ok_or_else(overflow)?;
@@ -210,23 +194,18 @@ impl CacheBackend for InMemoryCache {
         })
     }
 
-    fn ttl<'a>(&'a self, _: CallContext, key: &str) -> CacheFuture<'a, TimeToLive> {
+    fn ttl(&self, _: CallContext, key: &str) -> CacheFuture<'_, TimeToLive> {
         self.read(|store| store.time_to_live(key))
     }
 
-    fn set_expiry<'a>(
-        &'a self,
-        _: CallContext,
-        key: &str,
-        expiry: Expiry,
-    ) -> CacheFuture<'a, bool> {
+    fn set_expiry(&self, _: CallContext, key: &str, expiry: Expiry) -> CacheFuture<'_, bool> {
         self.write(|store| {
             store.update(key, |live, now_millis| {
-                let deadline = Deadline::of(expiry, now_millis);
                 // A stale entry is none, and whoever says when it is gone wants it gone.
                 let Some(entry) = live else {
                     return Ok((Change::REMOVE, false));
                 };
+                let deadline = Deadline::of(expiry, now_millis);
                 if deadline.is_never() && entry.deadline.is_never() {
                     return Ok((Change::Keep, false));
                 }
@@ -237,7 +216,7 @@ impl CacheBackend for InMemoryCache {
         })
     }
 
-    fn clear<'a>(&'a self, context: CallContext, pattern: &Pattern) -> CacheFuture<'a, u64> {
+    fn clear(&self, context: CallContext, pattern: &Pattern) -> CacheFuture<'_, u64> {
         CacheFuture::pending(clear(&self.store, context, pattern.clone()))
     }
 
@@ -249,58 +228,53 @@ impl CacheBackend for InMemoryCache {
         None
     }
 
-    fn look_up<'a>(
-        &'a self,
-        _: CallContext,
-        key: &str,
-        look_for: LookFor,
-    ) -> CacheFuture<'a, Lookup> {
+    fn look_up(&self, _: CallContext, key: &str, look_for: LookFor) -> CacheFuture<'_, Lookup> {
         self.write(|store| store.look_up(key, look_for))
     }
 
-    fn claim<'a>(
-        &'a self,
+    fn claim(
+        &self,
         _: CallContext,
         key: &str,
         token: LoadToken,
         over: ClaimOver,
-    ) -> CacheFuture<'a, Claim> {
+    ) -> CacheFuture<'_, Claim> {
         self.write(|store| claim(store, key, token, over))
     }
 
-    fn renew<'a>(&'a self, _: CallContext, key: &str, token: LoadToken) -> CacheFuture<'a, bool> {
+    fn renew(&self, _: CallContext, key: &str, token: LoadToken) -> CacheFuture<'_, bool> {
         let holds = |found: Found<'_>| (Change::Keep, leases::holds(&found, token));
         self.write(|store| store.lease(key, holds))
     }
 
-    fn publish<'a>(
-        &'a self,
+    fn publish(
+        &self,
         _: CallContext,
         key: &str,
         token: LoadToken,
         value: Bytes,
         keeping: Keeping,
-    ) -> CacheFuture<'a, bool> {
+    ) -> CacheFuture<'_, bool> {
         self.write(|store| publish(store, key, token, value, keeping))
     }
 
-    fn release<'a>(
-        &'a self,
+    fn release(
+        &self,
         _: CallContext,
         key: &str,
         token: LoadToken,
         back_off_millis: Option<NonZeroU64>,
-    ) -> CacheFuture<'a, bool> {
+    ) -> CacheFuture<'_, bool> {
         let release = |found: Found<'_>| leases::release(&found, token, back_off_millis);
         self.write(|store| store.lease(key, release))
     }
 
-    fn look_up_many<'a>(
-        &'a self,
+    fn look_up_many(
+        &self,
         _: CallContext,
         keys: &[&str],
         look_for: LookFor,
-    ) -> CacheFuture<'a, Vec<Result<Lookup>>> {
+    ) -> CacheFuture<'_, Vec<Result<Lookup>>> {
         let look_up = |key: &&str| self.store.look_up(key, look_for);
         self.read(|_| keys.iter().map(look_up).collect())
     }
@@ -352,40 +326,38 @@ fn publish(
     })
 }
 
-fn set(store: &Store, key: &str, value: Bytes, expiry: Expiry, when: SetWhen) -> Result<bool> {
+/// Stores the value if the condition holds for the live entry, and says whether it does. What is not
+/// stored stays outside of the closure, and is dropped where no lock is held.
+fn set_if(
+    store: &Store,
+    key: &str,
+    value: Bytes,
+    expiry: Expiry,
+    condition: impl FnOnce(Option<&Entry>) -> bool,
+) -> Result<bool> {
     let mut value = Some(Value::remembering(value));
     store.update(key, |live, now_millis| {
-        let value = value.take_if(|_| when == SetWhen::Always || live.is_none());
-        Ok(store_or_keep(value, expiry, now_millis))
+        let Some(value) = value.take_if(|_| condition(live)) else {
+            return Ok((Change::Keep, false));
+        };
+        let entry = Entry::new(value, Deadline::of(expiry, now_millis));
+        Ok((Change::Store(entry), true))
     })
 }
 
-/// Stores the value if there is one, and says whether there is. What is not stored stays with the
-/// caller, and is dropped where no lock is held.
-fn store_or_keep(value: Option<Value>, expiry: Expiry, now_millis: u64) -> (Change, bool) {
-    match value {
-        Some(value) => {
-            let deadline = Deadline::of(expiry, now_millis);
-            (Change::Store(Entry::new(value, deadline)), true)
-        }
-        None => (Change::Keep, false),
-    }
-}
-
 /// What Redis' `INCRBY` takes for an integer: digits without a leading zero, behind a minus sign
-/// at most. Whatever does not come back as it was is not canonical.
-fn canonical_integer(bytes: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let integer: i64 = text.parse().ok()?;
-    (integer.to_string() == text).then_some(integer)
-}
-
-fn not_an_integer() -> Error {
-    Error::new(
-        ErrorKind::NotAnInteger,
-        "the stored value is not the decimal text of a 64-bit integer; counters are made by \
-         `increment` or by `set` with an integer",
-    )
+/// at most. Whatever does not come back as it was is none.
+fn integer(bytes: &[u8]) -> Result<i64> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let integer = text.parse().ok();
+    let canonical = integer.filter(|integer: &i64| integer.to_string() == text);
+    canonical.ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotAnInteger,
+            "the stored value is not the decimal text of a 64-bit integer; counters are made by \
+             `increment` or by `set` with an integer",
+        )
+    })
 }
 
 fn overflow() -> Error {

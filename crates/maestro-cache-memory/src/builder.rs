@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use maestro_cache_core::Result;
+use maestro_cache_core::{Flights, Result};
 
 use crate::backend::InMemoryCache;
 use crate::capacity::{Capacity, EvictionPolicy};
@@ -94,6 +94,7 @@ impl InMemoryCacheBuilder {
         let capacity = Capacity::new(self.max_entries, self.max_bytes)?;
         let store = Arc::new(Store::new(capacity, self.policy, self.clock));
         sweeper::watch(Arc::downgrade(&store));
-        Ok(InMemoryCache::from_store(store))
+        let flights = Flights::new();
+        Ok(InMemoryCache { store, flights })
     }
 }
