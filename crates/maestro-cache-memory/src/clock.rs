@@ -80,22 +80,21 @@ const LAST_MILLIS: u64 = Expiry::MAX_MILLIS;
 /// The time of a store, in milliseconds since its start.
 #[derive(Debug)]
 pub(crate) enum Clock {
-    /// Never jumps, unlike the time of day.
-    Monotonic(Start),
+    /// Never jumps, unlike the time of day. Its start, by the precise clock and by the coarse one.
+    Monotonic(Instant, i64),
     Manual(ManualClock),
 }
 
 impl Clock {
     pub(crate) fn monotonic() -> Self {
-        Self::Monotonic(Start {
-            coarse_secs: coarse_secs().unwrap_or(0),
-            precise: Instant::now(),
-        })
+        // Read first: a start that is too early only makes deadlines look nearer.
+        let coarse_start = coarse_secs().unwrap_or(0);
+        Self::Monotonic(Instant::now(), coarse_start)
     }
 
     pub(crate) fn now_millis(&self) -> u64 {
         let now = match self {
-            Self::Monotonic(start) => millis_since(start.precise),
+            Self::Monotonic(start, _) => millis_since(*start),
             Self::Manual(clock) => clock.now_millis(),
         };
         now.min(LAST_MILLIS)
@@ -108,28 +107,19 @@ impl Clock {
             return false;
         }
         match self {
-            Self::Monotonic(start) if start.is_far_from(deadline) => false,
+            Self::Monotonic(_, coarse_start) if is_far(deadline, *coarse_start) => false,
             _ => deadline.has_passed(self.now_millis()),
         }
     }
 }
 
-/// A start, by the precise clock and by the coarse one.
-#[derive(Debug)]
-pub(crate) struct Start {
-    precise: Instant,
-    coarse_secs: i64,
-}
-
-impl Start {
-    /// Whether the deadline certainly lies ahead.
-    #[inline]
-    fn is_far_from(&self, deadline: Deadline) -> bool {
-        // A second more, for the fractions that the coarse clock leaves out.
-        let latest = coarse_secs().map(|now| now - self.coarse_secs + MAX_LAG_SECS + 1);
-        let latest = latest.and_then(|secs| u64::try_from(secs).ok()?.checked_mul(1_000));
-        latest.is_some_and(|latest_millis| !deadline.has_passed(latest_millis))
-    }
+/// Whether the deadline certainly lies ahead, on a clock that the coarse one has seen start.
+#[inline]
+fn is_far(deadline: Deadline, coarse_start: i64) -> bool {
+    // A second more, for the fractions that the coarse clock leaves out.
+    let latest = coarse_secs().map(|now| now - coarse_start + MAX_LAG_SECS + 1);
+    let latest = latest.and_then(|secs| u64::try_from(secs).ok()?.checked_mul(1_000));
+    latest.is_some_and(|latest_millis| !deadline.has_passed(latest_millis))
 }
 
 /// How far the coarse clock may lag behind. A tick of the kernel is 10 milliseconds at most; the rest is

@@ -20,7 +20,7 @@ pub(crate) struct Tickets {
     earliest: AtomicU64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Queue {
     by_millis: BTreeMap<u64, Vec<Weak<Cell>>>,
     len: usize,
@@ -30,13 +30,8 @@ struct Queue {
 
 impl Tickets {
     pub(crate) fn new() -> Self {
-        let queue = Queue {
-            by_millis: BTreeMap::new(),
-            len: 0,
-            tidy_at: FEW,
-        };
         Self {
-            queue: Mutex::new(queue),
+            queue: Mutex::new(Queue::default()),
             earliest: AtomicU64::new(NO_TICKET),
         }
     }
