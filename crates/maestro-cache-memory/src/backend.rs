@@ -153,7 +153,7 @@ impl CacheBackend for InMemoryCache {
     fn take(&self, _: CallContext, key: &str) -> CacheFuture<'_, Option<Value>> {
         self.write(|store| {
             store.update(key, |live, _| {
-                Ok((Change::REMOVE, live.map(|entry| entry.value.clone())))
+                Ok((Change::Remove(None), live.map(|entry| entry.value.clone())))
             })
         })
     }
@@ -203,7 +203,7 @@ impl CacheBackend for InMemoryCache {
             store.update(key, |live, now_millis| {
                 // A stale entry is none, and whoever says when it is gone wants it gone.
                 let Some(entry) = live else {
-                    return Ok((Change::REMOVE, false));
+                    return Ok((Change::Remove(None), false));
                 };
                 let deadline = Deadline::of(expiry, now_millis);
                 if deadline.is_never() && entry.deadline.is_never() {

@@ -1,5 +1,7 @@
 //! The bound: by entries, and if asked for by bytes too.
 
+use std::borrow::Cow;
+
 use maestro_cache_core::{Error, ErrorKind, Result};
 
 /// Which entry goes when there is no room.
@@ -23,7 +25,7 @@ pub enum EvictionPolicy {
 /// where small and large entries are mixed, room is used up before either is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Capacity {
-    max_entries: u64,
+    pub(crate) max_entries: u64,
     max_bytes: Option<u64>,
     /// The weight of an entry that is bounded by the number of entries.
     entry_weight: u32,
@@ -32,36 +34,28 @@ pub(crate) struct Capacity {
 impl Capacity {
     pub(crate) fn new(max_entries: u64, max_bytes: Option<u64>) -> Result<Self> {
         if max_entries == 0 || max_bytes == Some(0) {
-            return Err(Error::new(
-                ErrorKind::Config,
+            return Err(config(
                 "a cache of size 0 keeps nothing; bound it by at least 1 entry and 1 byte, or \
                  leave the bound out",
             ));
         }
-        let entry_weight = match max_bytes {
+        let entry_weight = match (max_bytes, u32::try_from(max_entries)) {
             // No entry weighs more than another.
-            None => 1,
+            (None, _) => 1,
             // As fine as 32 bits for one entry, which may take up all the room, allow.
-            Some(_) => match u32::try_from(max_entries) {
-                Ok(max_entries) => u32::MAX / max_entries,
-                Err(_) => {
-                    return Err(Error::new(
-                        ErrorKind::Config,
-                        "a cache that is bounded by bytes too holds at most 4294967295 entries; \
-                         lower `max_entries`, the bytes will bound it",
-                    ));
-                }
-            },
+            (Some(_), Ok(max_entries)) => u32::MAX / max_entries,
+            (Some(_), Err(_)) => {
+                return Err(config(
+                    "a cache that is bounded by bytes too holds at most 4294967295 entries; \
+                     lower `max_entries`, the bytes will bound it",
+                ));
+            }
         };
         Ok(Self {
             max_entries,
             max_bytes,
             entry_weight,
         })
-    }
-
-    pub(crate) fn max_entries(self) -> u64 {
-        self.max_entries
     }
 
     /// Whether entries weigh differently.
@@ -74,27 +68,25 @@ impl Capacity {
         self.max_entries.saturating_mul(self.entry_weight.into())
     }
 
-    /// The weight of an entry of this size.
-    pub(crate) fn weight(self, bytes: usize) -> u32 {
+    /// The weight of an entry of this size. Refuses one that would not fit into an empty cache.
+    pub(crate) fn weigh(self, bytes: usize) -> Result<u32> {
         let Some(max_bytes) = self.max_bytes else {
-            return self.entry_weight;
+            return Ok(self.entry_weight);
         };
-        let share = (bytes as u128 * u128::from(self.total_weight())).div_ceil(max_bytes.into());
-        self.entry_weight
-            .max(u32::try_from(share).unwrap_or(u32::MAX))
-    }
-
-    /// Refuses an entry that would not fit into an empty cache.
-    pub(crate) fn check(self, bytes: usize) -> Result<()> {
-        match self.max_bytes {
-            Some(max_bytes) if bytes as u64 > max_bytes => Err(Error::new(
-                ErrorKind::TooLarge,
-                format!(
-                    "key and value take {bytes} bytes and the whole cache is bounded by \
-                     {max_bytes}; raise `max_bytes` or store less"
-                ),
-            )),
-            _ => Ok(()),
+        if bytes as u64 > max_bytes {
+            let message = format!(
+                "key and value take {bytes} bytes and the whole cache is bounded by {max_bytes}; \
+                 raise `max_bytes` or store less"
+            );
+            return Err(Error::new(ErrorKind::TooLarge, message));
         }
+        let share = (bytes as u128 * u128::from(self.total_weight())).div_ceil(max_bytes.into());
+        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        Ok(share.max(self.entry_weight))
     }
+}
+
+/// A setting that is refused.
+pub(crate) fn config(message: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Config, message)
 }

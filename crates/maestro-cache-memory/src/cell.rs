@@ -8,7 +8,7 @@ use maestro_cache_core::{Held, LoadToken, Value};
 
 use crate::clock::Deadline;
 use crate::key::KeyRef;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::Mutex;
 
 /// The place of one key: its entry, behind a lock of its own.
 ///
@@ -18,7 +18,7 @@ use crate::sync::{Mutex, MutexGuard};
 pub(crate) struct Cell {
     pub(crate) key: Arc<str>,
     pub(crate) hash: u64,
-    entry: Mutex<Option<Entry>>,
+    pub(crate) entry: Mutex<Option<Entry>>,
     /// The weight of the entry, for moka.
     pub(crate) weight: AtomicU32,
     /// The count of insertions when moka was last told that the cell is in use.
@@ -52,11 +52,6 @@ impl Cell {
     #[inline]
     pub(crate) fn is_of(&self, key: KeyRef<'_>) -> bool {
         self.hash == key.hash && *self.key == *key.text
-    }
-
-    #[inline]
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Entry>> {
-        self.entry.lock()
     }
 }
 
@@ -128,7 +123,6 @@ pub(crate) struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// What a cell holds.
     pub(crate) fn in_cell(entry: Option<&'a Entry>, now_millis: u64) -> Self {
         let entry = entry.filter(|entry| !entry.useless().has_passed(now_millis));
         let lease = entry.and_then(|entry| entry.lease);
@@ -152,13 +146,7 @@ pub(crate) enum Change {
     /// Ends every lease too.
     Store(Entry),
     /// Ends every lease but this one, of a key that has no entry then.
-    Remove {
-        lease: Option<LoadToken>,
-    },
+    Remove(Option<LoadToken>),
     /// Keeps the entry, and sets or ends its lease.
     Lease(Option<Lease>),
-}
-
-impl Change {
-    pub(crate) const REMOVE: Self = Self::Remove { lease: None };
 }

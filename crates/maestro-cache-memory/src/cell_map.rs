@@ -44,7 +44,7 @@ impl CellMap {
         if capacity.counts_bytes() {
             builder = builder.weigher(|_, cell: &Arc<Cell>| cell.weight.load(Relaxed));
         }
-        let is_exact = capacity.max_entries() <= MAX_EXACT_ENTRIES;
+        let is_exact = capacity.max_entries <= MAX_EXACT_ENTRIES;
         Self {
             moka: builder.build_with_hasher(RandomState::default()),
             policy,

@@ -2,7 +2,6 @@
 
 use std::hash::BuildHasher;
 
-/// A key of a call.
 #[derive(Clone, Copy)]
 pub(crate) struct KeyRef<'a> {
     pub(crate) text: &'a str,

@@ -48,7 +48,7 @@ pub(crate) fn acquire(found: &Found<'_>, token: LoadToken, over: ClaimOver) -> (
         (Some(live), ClaimOver::Live) => live.loaded.is_some() && found.lease.is_none(),
         (Some(live), ClaimOver::Unreadable(bytes)) => {
             if *live.value.bytes() == bytes {
-                return (Change::Remove { lease: Some(token) }, Claim::Granted);
+                return (Change::Remove(Some(token)), Claim::Granted);
             }
             false
         }
@@ -65,12 +65,11 @@ pub(crate) fn acquire(found: &Found<'_>, token: LoadToken, over: ClaimOver) -> (
 fn set_lease(found: &Found<'_>, lease: Option<Lease>) -> Change {
     match (found.entry, lease) {
         (Some(_), lease) => Change::Lease(lease),
-        (None, Some(Lease::Loading(token))) => Change::Remove { lease: Some(token) },
-        (None, _) => Change::REMOVE,
+        (None, Some(Lease::Loading(token))) => Change::Remove(Some(token)),
+        (None, _) => Change::Remove(None),
     }
 }
 
-/// Whether the lease holds.
 pub(crate) fn holds(found: &Found<'_>, token: LoadToken) -> bool {
     matches!(found.lease, Some(Lease::Loading(holder)) if holder == token)
 }

@@ -43,13 +43,13 @@ const STRIPES: usize = 1;
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) map: CellMap,
-    front: Front,
+    pub(crate) front: Front,
     stripes: Box<[Padded<Mutex<Stripe>>]>,
     tickets: Tickets,
     /// The cells that were inserted so far.
     pub(crate) insertions: Padded<AtomicU64>,
     /// After so many insertions a hit of the front is reported again.
-    report_after: u64,
+    pub(crate) report_after: u64,
     capacity: Capacity,
     hasher: RandomState,
     clock: Clock,
@@ -61,7 +61,7 @@ type Stripe = HashMap<Box<str>, LoadToken, RandomState>;
 
 impl Store {
     pub(crate) fn new(capacity: Capacity, policy: EvictionPolicy, clock: Clock) -> Self {
-        let entries = capacity.max_entries();
+        let entries = capacity.max_entries;
         // Small caches go to moka with every use, so that their order is exact.
         let in_front = Some(entries).filter(|entries| *entries > MAX_EXACT_ENTRIES);
         let report_after = match policy {
@@ -69,25 +69,9 @@ impl Store {
             // It counts uses, and does not only look at the last one.
             EvictionPolicy::TinyLfu => entries / 64,
         };
-        Self::with_front(
-            capacity,
-            policy,
-            clock,
-            Front::new(in_front.unwrap_or(0)),
-            report_after,
-        )
-    }
-
-    pub(crate) fn with_front(
-        capacity: Capacity,
-        policy: EvictionPolicy,
-        clock: Clock,
-        front: Front,
-        report_after: u64,
-    ) -> Self {
         Self {
             map: CellMap::new(capacity, policy),
-            front,
+            front: Front::new(in_front.unwrap_or(0)),
             stripes: (0..STRIPES)
                 .map(|_| Padded(Mutex::new(Stripe::default())))
                 .collect(),
@@ -142,7 +126,7 @@ impl Store {
         let key = KeyRef::new(key, &self.hasher);
         // The clock is read under the lock: a deadline that another call puts off would be long past later.
         if let Some(cell) = self.find_in_front(key)
-            && let Some(entry) = &*cell.lock()
+            && let Some(entry) = &*cell.entry.lock()
         {
             return (!self.clock.has_passed(entry.deadline)).then(|| read(entry));
         }
@@ -152,7 +136,7 @@ impl Store {
     #[inline(never)] // Beside a hit of the front it is long.
     fn read_in_map<T>(&self, key: KeyRef<'_>, read: impl Fn(&Entry) -> T) -> Option<T> {
         let cell = self.find_in_map(key).or_else(|| self.confirm_miss(key))?;
-        let entry = cell.lock();
+        let entry = cell.entry.lock();
         let live = entry.as_ref()?;
         (!self.clock.has_passed(live.deadline)).then(|| read(live))
     }
@@ -211,7 +195,7 @@ impl Store {
     }
 
     fn remove_if_useless(&self, cell: &Arc<Cell>) -> bool {
-        let entry = cell.lock();
+        let entry = cell.entry.lock();
         let now_millis = self.clock.now_millis();
         match entry.as_ref().map(Entry::useless) {
             Some(useless) if useless.has_passed(now_millis) => {
@@ -226,7 +210,7 @@ impl Store {
 
     /// Makes the cell dead.
     fn remove(&self, cell: &Arc<Cell>) {
-        drop(self.forget(cell, cell.lock()));
+        drop(self.forget(cell, cell.entry.lock()));
     }
 
     /// Makes the cell dead, and hands out its entry, to be dropped without a lock.

@@ -1,9 +1,9 @@
 //! Settings in a URL such as `memory://?max_bytes=1048576`.
 
-use maestro_cache_core::{Error, ErrorKind, Result};
+use maestro_cache_core::Result;
 
 use crate::builder::InMemoryCacheBuilder;
-use crate::capacity::EvictionPolicy;
+use crate::capacity::{EvictionPolicy, config};
 
 /// The schemes of the URLs that [`InMemoryCacheBuilder::url`] reads.
 pub const SCHEMES: &[&str] = &["memory"];
@@ -26,9 +26,9 @@ impl InMemoryCacheBuilder {
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) for another scheme, a host or path, an unknown or repeated
+    /// [`Config`](maestro_cache_core::ErrorKind::Config) for another scheme, a host or path, an unknown or repeated
     /// query key, or a value that is not understood.
-    pub fn url(self, url: &str) -> Result<Self> {
+    pub fn url(mut self, url: &str) -> Result<Self> {
         let (place, query) = url
             .strip_prefix("memory://")
             .map(|rest| rest.split_once('?').unwrap_or((rest, "")))
@@ -39,7 +39,6 @@ impl InMemoryCacheBuilder {
                  a question mark, such as memory://?max_entries=500",
             ));
         }
-        let mut builder = self;
         let mut seen = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -49,10 +48,10 @@ impl InMemoryCacheBuilder {
                 )));
             }
             seen.push(name);
-            builder = match name {
-                "max_entries" => builder.max_entries(number(name, value)?),
-                "max_bytes" => builder.max_bytes(number(name, value)?),
-                "eviction" => builder.eviction_policy(match value {
+            self = match name {
+                "max_entries" => self.max_entries(number(name, value)?),
+                "max_bytes" => self.max_bytes(number(name, value)?),
+                "eviction" => self.eviction_policy(match value {
                     "lru" => EvictionPolicy::Lru,
                     "tinylfu" => EvictionPolicy::TinyLfu,
                     _ => {
@@ -69,7 +68,7 @@ impl InMemoryCacheBuilder {
                 }
             };
         }
-        Ok(builder)
+        Ok(self)
     }
 }
 
@@ -81,8 +80,4 @@ fn number(name: &str, value: &str) -> Result<u64> {
             "{name}={value} is not a number; write digits only, such as {name}=10000"
         ))
     })
-}
-
-fn config(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Config, message)
 }

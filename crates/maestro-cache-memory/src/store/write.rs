@@ -25,7 +25,7 @@ impl Store {
         if !self.capacity.counts_bytes()
             && let Some(cell) = self.find_in_front(key)
         {
-            let entry = cell.lock();
+            let entry = cell.entry.lock();
             if entry.is_some() {
                 return self.change(&cell, entry, None, decide);
             }
@@ -35,7 +35,7 @@ impl Store {
 
     /// Removes the entry. True if it was a live one.
     pub(crate) fn remove_live(&self, key: &str) -> Result<bool> {
-        self.update(key, |live, _| Ok((Change::REMOVE, live.is_some())))
+        self.update(key, |live, _| Ok((Change::Remove(None), live.is_some())))
     }
 
     /// The same for operations that also have to do with stale entries and with leases.
@@ -55,7 +55,7 @@ impl Store {
     ) -> Result<T> {
         let stripe = self.stripe(key);
         if let Some(cell) = self.find_in_map(key) {
-            let entry = cell.lock();
+            let entry = cell.entry.lock();
             if entry.is_some() {
                 return self.change(&cell, entry, Some(stripe), decide);
             }
@@ -87,7 +87,7 @@ impl Store {
                     entry.lease = lease;
                 }
             }
-            Change::Remove { lease } => {
+            Change::Remove(lease) => {
                 former = self.forget(cell, entry);
                 if let (Some(stripe), Some(token)) = (&mut stripe, lease) {
                     stripe.insert((**key).into(), token);
@@ -109,7 +109,7 @@ impl Store {
                     self.make_room(weight.saturating_sub(before), now_millis);
                     self.map.insert(Arc::clone(cell));
                     // It may have died meanwhile, and was out of the map then.
-                    if cell.lock().is_none() {
+                    if cell.entry.lock().is_none() {
                         self.map.remove(cell);
                     }
                 }
@@ -138,10 +138,10 @@ impl Store {
         match change {
             // The lease of a cell; there is none.
             Change::Keep | Change::Lease(_) => {}
-            Change::Remove { lease: Some(token) } => {
+            Change::Remove(Some(token)) => {
                 stripe.insert(key.text.into(), token);
             }
-            Change::Remove { lease: None } => {
+            Change::Remove(None) => {
                 stripe.remove(key.text);
             }
             Change::Store(entry) => {
@@ -159,7 +159,7 @@ impl Store {
                 let cell = Arc::new(Cell::new(key, entry, weight, insertions));
                 self.map.insert(Arc::clone(&cell));
                 // Not before: the sweeper takes out what moka has.
-                if !is_kept_for_ever && let Some(entry) = &*cell.lock() {
+                if !is_kept_for_ever && let Some(entry) = &*cell.entry.lock() {
                     self.tickets.note(&cell, entry.useless());
                 }
             }
@@ -170,9 +170,7 @@ impl Store {
     /// The weight of an entry: key and value are counted, nothing else. Refuses one that would not fit
     /// into an empty cache.
     pub(crate) fn weigh(&self, key: &str, value: &Bytes) -> Result<u32> {
-        let bytes = key.len().saturating_add(value.len());
-        self.capacity.check(bytes)?;
-        Ok(self.capacity.weight(bytes))
+        self.capacity.weigh(key.len().saturating_add(value.len()))
     }
 
     /// Removes what has expired, as far as room is needed for so much weight: no live entry has to go then.

@@ -42,14 +42,9 @@ impl World {
     fn with_front(front: Front, max_bytes: Option<u64>, reports: bool) -> Self {
         let clock = ManualClock::new();
         let capacity = Capacity::new(10_000, max_bytes).expect("no bound here is 0");
-        let report_after = if reports { 0 } else { u64::MAX };
-        let store = Store::with_front(
-            capacity,
-            EvictionPolicy::Lru,
-            Clock::Manual(clock.clone()),
-            front,
-            report_after,
-        );
+        let mut store = Store::new(capacity, EvictionPolicy::Lru, Clock::Manual(clock.clone()));
+        store.front = front;
+        store.report_after = if reports { 0 } else { u64::MAX };
         let store = Arc::new(store);
         Self { store, clock }
     }
