@@ -1,6 +1,5 @@
 //! Where calls go: to one server, or to the nodes of a cluster.
 
-#[cfg(feature = "cluster")]
 use std::sync::Arc;
 
 #[cfg(feature = "cluster")]
@@ -24,7 +23,7 @@ use crate::settings::feature_is_off;
 use crate::url::Place;
 
 pub(crate) enum Deployment {
-    Server(Server),
+    Server(Arc<Server>),
     #[cfg(feature = "cluster")]
     Cluster(Arc<Cluster>),
 }
@@ -103,7 +102,7 @@ impl Deployment {
     /// Which keys hold large values. Of a cluster nobody remembers, since nothing is sent together there.
     pub(crate) fn large(&self) -> Option<&Large> {
         match self {
-            Self::Server(server) => Some(server.large()),
+            Self::Server(server) => Some(&server.large),
             #[cfg(feature = "cluster")]
             Self::Cluster(_) => None,
         }

@@ -8,6 +8,8 @@ use maestro_cache_core::{Error, ErrorKind, Result};
 use crate::RedisCacheBuilder;
 #[cfg(feature = "tls")]
 use crate::RedisTls;
+#[cfg(feature = "tls")]
+use crate::connection::Tls;
 use crate::connection::{ConnectOptions, Credentials};
 use crate::url::{ParsedUrl, Place};
 
@@ -117,9 +119,9 @@ fn max_in_flight(max_in_flight: Option<usize>) -> Result<usize> {
 }
 
 #[cfg(feature = "tls")]
-fn tls(is_encrypted: bool, tls: Option<RedisTls>) -> Result<Option<crate::connection::Tls>> {
+fn tls(is_encrypted: bool, tls: Option<RedisTls>) -> Result<Option<Arc<Tls>>> {
     match (is_encrypted, tls) {
-        (true, tls) => crate::connection::Tls::new(tls.unwrap_or_default()).map(Some),
+        (true, tls) => Tls::new(tls.unwrap_or_default()).map(Some),
         (false, None) => Ok(None),
         (false, Some(_)) => Err(config(
             "there are settings of TLS, and the URL is not encrypted; write `rediss://`, \

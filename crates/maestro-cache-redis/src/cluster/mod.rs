@@ -52,7 +52,7 @@ pub(crate) struct Cluster {
 /// A master, or one that is about to be.
 pub(crate) struct Node {
     address: Address,
-    server: Server,
+    server: Arc<Server>,
     /// It was named in passing, and is kept until then though it has no slot: one that slots are
     /// being moved to is named for each of their keys.
     kept_until: Option<Instant>,

@@ -24,56 +24,31 @@ const SHORTEST_PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(550);
 const PAUSE_AFTER_WRONG_SUSPICION: Duration = Duration::from_secs(2);
 
 /// What callers are told while there is no connection, and when the next attempt is due.
-#[derive(Debug)]
+///
+/// It is closed while no next attempt is set: nothing speaks against connecting, and callers wait for it.
+/// A first failure may mean little: a server that restarts refuses for a moment, a greeting may be cut
+/// short or swallowed like any call. So callers wait for the second attempt too, which is soon. After
+/// that it is open, and callers are told the cause at once.
+#[derive(Debug, Default)]
 pub(super) struct Breaker {
-    state: State,
+    /// When the trouble began that may not be over. It may outlive a failure: there is a connection,
+    /// and it has shown nothing yet but a greeting.
+    trouble: Option<Instant>,
+    next_attempt: Option<Instant>,
+    cause: Option<Error>,
     /// No connection is suspected before.
     suspect_after: Option<Instant>,
 }
 
-#[derive(Debug)]
-enum State {
-    /// Nothing speaks against connecting. Callers wait for it.
-    Closed {
-        /// When the trouble began that may not be over: there is a connection, and it has shown
-        /// nothing yet but a greeting.
-        trouble: Option<Instant>,
-    },
-    /// An attempt failed, which may mean little: a server that restarts refuses for a moment, a
-    /// greeting may be cut short or swallowed like any call. Callers wait for the second attempt,
-    /// which is soon.
-    Retrying { since: Instant, next: Instant },
-    /// The last attempt failed. Callers are told why, at once.
-    Open {
-        cause: Error,
-        /// When the first attempt failed.
-        since: Instant,
-        next: Instant,
-    },
-}
-
 impl Breaker {
-    pub(super) fn new() -> Self {
-        Self {
-            state: State::Closed { trouble: None },
-            suspect_after: None,
-        }
-    }
-
     /// Why callers are refused; none if they are not.
     pub(super) fn cause(&self) -> Option<&Error> {
-        match &self.state {
-            State::Closed { .. } | State::Retrying { .. } => None,
-            State::Open { cause, .. } => Some(cause),
-        }
+        self.cause.as_ref()
     }
 
     /// When the next attempt may be made; none if at once.
     pub(super) fn next_attempt(&self) -> Option<Instant> {
-        match &self.state {
-            State::Closed { .. } => None,
-            State::Retrying { next, .. } | State::Open { next, .. } => Some(*next),
-        }
+        self.next_attempt
     }
 
     /// Whether a connection that is silent may be suspected, which costs another one.
@@ -81,26 +56,18 @@ impl Breaker {
         self.suspect_after.is_none_or(|after| now >= after)
     }
 
-    /// A connection was made. Returns how long there was none.
+    /// A connection was made. Returns how long callers were refused, if they were.
     pub(super) fn connected(&mut self, now: Instant) -> Option<Duration> {
-        let trouble = self.trouble();
-        match std::mem::replace(&mut self.state, State::Closed { trouble }) {
-            State::Closed { .. } | State::Retrying { .. } => None,
-            State::Open { since, .. } => Some(now.saturating_duration_since(since)),
-        }
+        self.next_attempt = None;
+        self.cause.take()?;
+        let since = self.trouble?;
+        Some(now.saturating_duration_since(since))
     }
 
     /// A connection serves calls, or has lasted: what fails from now on is new trouble.
     pub(super) fn settled(&mut self) {
-        if let State::Closed { trouble } = &mut self.state {
-            *trouble = None;
-        }
-    }
-
-    fn trouble(&self) -> Option<Instant> {
-        match &self.state {
-            State::Closed { trouble } => *trouble,
-            State::Retrying { since, .. } | State::Open { since, .. } => Some(*since),
+        if self.next_attempt.is_none() {
+            self.trouble = None;
         }
     }
 
@@ -112,19 +79,16 @@ impl Breaker {
     /// An attempt to connect failed, or what it made was of no use. `chance` is a number from 0 to
     /// 1, evenly distributed. Returns whether callers are refused from now on, and were not before.
     pub(super) fn failed(&mut self, now: Instant, cause: Error, chance: f64) -> bool {
-        let trouble = self.trouble();
-        let since = trouble.unwrap_or(now);
+        let is_new_trouble = self.trouble.is_none();
+        let since = *self.trouble.get_or_insert(now);
         let down_for = now.saturating_duration_since(since);
-        let next = now + pause(cause.kind(), down_for, chance);
+        self.next_attempt = Some(now + pause(cause.kind(), down_for, chance));
         // Other failures than these do not pass in a moment.
         let may_pass = matches!(cause.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
-        if may_pass && trouble.is_none() {
-            self.state = State::Retrying { since, next };
+        if may_pass && is_new_trouble {
             return false;
         }
-        let was_open = self.cause().is_some();
-        self.state = State::Open { cause, since, next };
-        !was_open
+        self.cause.replace(cause).is_none()
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Link {
     watch: Mutex<Watch>,
     /// Wakes the supervisor.
     wake: Arc<Notify>,
-    made: Instant,
+    pub(super) made: Instant,
     /// Found to be of no use, as one to a master that was demoted: it gets no more calls, and those
     /// that were sent may finish.
     retired: AtomicBool,
@@ -87,15 +87,11 @@ impl Link {
     }
 
     pub(super) fn is_young(&self, now: Instant) -> bool {
-        self.is_younger_than(YOUTH, now)
+        self.age(now) < YOUTH
     }
 
-    pub(super) fn is_younger_than(&self, age: Duration, now: Instant) -> bool {
-        now.saturating_duration_since(self.made) < age
-    }
-
-    pub(super) fn is_made_after(&self, other: Instant) -> bool {
-        self.made > other
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.made)
     }
 
     /// Silent for so long that another one is asked for; no new call is sent over it meanwhile. One

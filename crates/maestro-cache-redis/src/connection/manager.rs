@@ -44,7 +44,7 @@ pub(crate) struct ConnectOptions {
     /// For one server. Finding it and connecting take no longer together.
     pub(crate) timeout: Duration,
     #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Tls>,
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 pub(crate) enum Target {
@@ -65,23 +65,19 @@ pub(crate) struct Connection {
     pub(super) queue: Arc<Queue>,
 }
 
-impl Target {
-    /// Whether the next connection may be to another server.
-    pub(crate) fn may_move(&self) -> bool {
-        match self {
-            Self::Address(_) => false,
-            #[cfg(feature = "sentinel")]
-            Self::Master(_) => true,
-        }
-    }
-}
-
 impl Connector {
-    /// One attempt, within the time that connecting may take.
-    pub(super) async fn connect(&self) -> Result<Connection> {
+    /// One attempt, within the time that connecting may take. It fails if the server is found to be a
+    /// replica and must not be: whom sentinels name never may.
+    pub(super) async fn connect(&self, must_be_a_master: bool) -> Result<Connection> {
         let connecting = async {
             match &self.target {
-                Target::Address(address) => self.options.connect(address).await,
+                Target::Address(address) => {
+                    let connection = self.options.connect(address).await?;
+                    if must_be_a_master {
+                        connection.demand_a_master().await?;
+                    }
+                    Ok(connection)
+                }
                 #[cfg(feature = "sentinel")]
                 Target::Master(sentinels) => {
                     let (master, by) = sentinels.master().await?;
@@ -91,17 +87,6 @@ impl Connector {
                     Ok(connection)
                 }
             }
-        };
-        let connected = timeout(self.options.timeout, connecting).await;
-        connected.unwrap_or_else(|_| Err(error::silent()))
-    }
-
-    /// One attempt that fails if the server says that it is a replica.
-    pub(super) async fn connect_to_a_master(&self) -> Result<Connection> {
-        let connecting = async {
-            let connection = self.connect().await?;
-            connection.demand_a_master().await?;
-            Ok(connection)
         };
         let connected = timeout(self.options.timeout, connecting).await;
         connected.unwrap_or_else(|_| Err(error::silent()))

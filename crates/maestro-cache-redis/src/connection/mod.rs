@@ -19,7 +19,7 @@ mod tls;
 mod wire;
 mod writability;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use maestro_cache_core::{Error, ErrorKind, Result};
@@ -50,13 +50,12 @@ use writability::Writability;
 
 /// One server. Dropping it ends its connections once the calls under way are over.
 pub(crate) struct Server {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
+    /// The same, as the supervisor is told of it, which keeps nothing of it alive.
+    this: Weak<Self>,
     connector: Arc<Connector>,
     state: Mutex<State>,
-    large: Large,
+    /// Which keys hold large values.
+    pub(crate) large: Large,
     /// Wakes those who wait for a connection.
     changed: Notify,
     /// Wakes the supervisor.
@@ -99,33 +98,32 @@ impl Server {
         target: Target,
         options: ConnectOptions,
         connections: usize,
-    ) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                connector: Arc::new(Connector { target, options }),
-                state: Mutex::new(State {
-                    places: (0..connections).map(|_| None).collect(),
-                    retired: Vec::new(),
-                    attempts: 0,
-                    judged: 0,
-                    settled: None,
-                    settled_lost: None,
-                    usable: 0,
-                    breaker: Breaker::new(),
-                    writability: Writability::new(),
-                    log: Log::new(name),
-                    supervision: Supervision {
-                        number: 0,
-                        is_alive: false,
-                        looked: Instant::now(),
-                    },
-                    is_closed: false,
-                }),
-                large: Large::new(),
-                changed: Notify::new(),
-                wake: Arc::new(Notify::new()),
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            connector: Arc::new(Connector { target, options }),
+            state: Mutex::new(State {
+                places: (0..connections).map(|_| None).collect(),
+                retired: Vec::new(),
+                attempts: 0,
+                judged: 0,
+                settled: None,
+                settled_lost: None,
+                usable: 0,
+                breaker: Breaker::default(),
+                writability: Writability::new(),
+                log: Log::new(name),
+                supervision: Supervision {
+                    number: 0,
+                    is_alive: false,
+                    looked: Instant::now(),
+                },
+                is_closed: false,
             }),
-        }
+            large: Large::new(),
+            changed: Notify::new(),
+            wake: Arc::new(Notify::new()),
+        })
     }
 
     /// A connection from a later attempt than that one, or any if none can be made. Where
@@ -145,7 +143,7 @@ impl Server {
     ) -> Result<LinkHandle> {
         match self.link_now(attempt, weight, &runtime) {
             Ok(Some(link)) => return Ok(link),
-            Ok(None) => self.shared.wake.notify_one(),
+            Ok(None) => self.wake.notify_one(),
             Err(error) => {
                 // A caller who tries again and again would starve a runtime of one thread, and with
                 // it the supervisor.
@@ -154,7 +152,7 @@ impl Server {
             }
         }
         loop {
-            let mut changed = std::pin::pin!(self.shared.changed.notified());
+            let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
             if let Some(link) = self.link_now(attempt, weight, &runtime)? {
                 return Ok(link);
@@ -173,8 +171,7 @@ impl Server {
         weight: Weight,
         runtime: &Handle,
     ) -> Result<Option<LinkHandle>> {
-        let shared = &self.shared;
-        let state = shared.state.lock();
+        let state = self.state.lock();
         if state.is_closed {
             return Err(Error::closed());
         }
@@ -203,69 +200,64 @@ impl Server {
     /// it is gone, so are they, and a new one has no reason to pause.
     fn supervise(&self, mut state: MutexGuard<'_, State>) -> Result<Option<LinkHandle>> {
         let runtime = Handle::try_current().map_err(|_| no_runtime())?;
-        state.breaker = Breaker::new();
+        state.breaker = Breaker::default();
         let number = state.supervision.next();
         // A runtime that is being shut down drops the supervisor at once, which locks the state.
         drop(state);
-        runtime.spawn(supervisor::supervise(number, &self.shared));
+        runtime.spawn(supervisor::supervise(number, self));
         Ok(None)
     }
 
     /// How many attempts to connect have been begun by now. What came of them may all break together.
     pub(crate) fn attempts(&self) -> u64 {
-        self.shared.state.lock().attempts
-    }
-
-    /// Which keys hold large values.
-    pub(crate) fn large(&self) -> &Large {
-        &self.shared.large
+        self.state.lock().attempts
     }
 
     /// Whether there is someone to ask for the new master once this one is a replica.
     pub(crate) fn follows_the_master(&self) -> bool {
-        self.shared.connector.target.may_move()
+        !matches!(self.connector.target, Target::Address(_))
     }
 
     /// To be told when a replica refused a write over this link, where nobody says who the master is: the
     /// address may lead to another server by now.
     pub(crate) fn write_was_refused(&self, link: &LinkHandle) {
         let now = Instant::now();
-        let mut state = self.shared.state.lock();
+        let mut state = self.state.lock();
         if state.writability.refused(now, link.attempt()) {
             state.log.writes_are_refused();
             drop(state);
-            self.shared.wake.notify_one();
+            self.wake.notify_one();
         }
     }
 
     /// Whether the last write that is known of was refused by a replica.
     pub(crate) fn refuses_writes(&self) -> bool {
-        self.shared.state.lock().writability.is_refused
+        self.state.lock().writability.is_refused
     }
 
     /// To be told when a call took longer than its deadline. A runtime that is there and is not driven
     /// any more, as one of a single thread outside of `block_on`, drives no connection either: the
     /// connections are made anew on the runtime of the next caller.
     pub(crate) fn timed_out(&self) {
-        let mut state = self.shared.state.lock();
+        let mut state = self.state.lock();
         if !state.supervision.is_at_rest(Instant::now()) {
             return;
         }
         state.supervision.is_alive = false;
         let at_rest = state.take_links();
         drop(state);
-        self.shared.changed.notify_waiters();
+        self.changed.notify_waiters();
         drop(at_rest);
     }
 
     /// Drops all connections; calls under way may finish, no new one begins.
     pub(crate) fn close(&self) {
-        let mut state = self.shared.state.lock();
+        let mut state = self.state.lock();
         state.is_closed = true;
         let links = state.take_links();
         drop(state);
-        self.shared.changed.notify_waiters();
-        self.shared.wake.notify_one();
+        self.changed.notify_waiters();
+        self.wake.notify_one();
         drop(links);
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::link::Link;
 use super::manager::Connection;
-use super::{Shared, State};
+use super::{Server, State};
 use crate::{chance, error};
 
 const LOOK: Duration = Duration::from_millis(100);
@@ -30,7 +30,7 @@ type Attempt = Pin<Box<dyn Future<Output = Attempted> + Send>>;
 /// Tells of the end of a supervisor, also if its runtime is dropped: those who wait begin another.
 struct TellsOfTheEnd {
     number: u64,
-    server: Weak<Shared>,
+    server: Weak<Server>,
 }
 
 impl Drop for TellsOfTheEnd {
@@ -49,14 +49,11 @@ impl Drop for TellsOfTheEnd {
 }
 
 /// Runs until the server is closed or dropped, or another supervisor takes over.
-pub(super) fn supervise(
-    number: u64,
-    server: &Arc<Shared>,
-) -> impl Future<Output = ()> + Send + use<> {
+pub(super) fn supervise(number: u64, server: &Server) -> impl Future<Output = ()> + Send + use<> {
     // Made here, since a task may be dropped before it was ever polled.
     let tells = TellsOfTheEnd {
         number,
-        server: Arc::downgrade(server),
+        server: Weak::clone(&server.this),
     };
     let wake = Arc::clone(&server.wake);
     async move {
@@ -64,7 +61,7 @@ pub(super) fn supervise(
     }
 }
 
-async fn run(number: u64, server: &Weak<Shared>, wake: &Notify) {
+async fn run(number: u64, server: &Weak<Server>, wake: &Notify) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut attempt: Option<Attempt> = None;
@@ -121,7 +118,7 @@ async fn end_of(attempt: &mut Option<Attempt>) -> Attempted {
     }
 }
 
-impl Shared {
+impl Server {
     /// Takes in what an attempt came to, and looks after the links.
     fn look(&self, number: u64, attempted: Option<Attempted>) -> Next {
         let now = Instant::now();
@@ -176,11 +173,8 @@ impl Shared {
         self.state.lock().attempts += 1;
         let connector = Arc::clone(&self.connector);
         Box::pin(async move {
-            let made = match purpose {
-                Purpose::Place => connector.connect().await,
-                Purpose::Master => connector.connect_to_a_master().await,
-            };
-            (purpose, made)
+            let must_be_a_master = purpose == Purpose::Master;
+            (purpose, connector.connect(must_be_a_master).await)
         })
     }
 
@@ -241,9 +235,8 @@ impl Shared {
             }
             if link.is_broken() {
                 // One that nobody had asked anything of says nothing if it went with one that served.
-                let was_one_of_several = settled_lost.is_some_and(|lost| !link.is_made_after(lost))
-                    || !link.is_younger_than(LOOK, now)
-                        && settled.is_some_and(|settled| !link.is_made_after(settled));
+                let was_one_of_several = settled_lost.is_some_and(|lost| link.made <= lost)
+                    || link.age(now) >= LOOK && settled.is_some_and(|settled| link.made <= settled);
                 if is_new && !is_settled && !was_one_of_several {
                     useless = Some(error::unanswered());
                 }

@@ -19,10 +19,7 @@ use crate::error;
 use crate::settings::config;
 use crate::tls::ClientFiles;
 
-#[derive(Clone)]
-pub(crate) struct Tls(Arc<Shared>);
-
-struct Shared {
+pub(crate) struct Tls {
     settings: RedisTls,
     /// The authorities of the system, which take a while to read. None if an own one is named, or if the
     /// system has none: the client then trusts Mozilla's.
@@ -33,7 +30,7 @@ struct Shared {
 
 impl Tls {
     /// Reads the files, so that wrong ones are found when the cache is built.
-    pub(crate) fn new(settings: RedisTls) -> Result<Self> {
+    pub(crate) fn new(settings: RedisTls) -> Result<Arc<Self>> {
         if settings.accepts_any_server {
             tracing::warn!(
                 target: "maestro_cache::redis",
@@ -47,19 +44,23 @@ impl Tls {
         }
         let system_roots = settings.ca.is_none().then(system_roots).flatten();
         let first = read(&settings, system_roots.as_ref())?;
-        Ok(Self(Arc::new(Shared {
+        Ok(Arc::new(Self {
             settings,
             system_roots,
             last: Mutex::new(first),
-        })))
+        }))
     }
 
     /// What the client needs to connect to this host.
-    pub(super) async fn connection_info(&self, host: &str, port: u16) -> Result<ConnectionInfo> {
+    pub(super) async fn connection_info(
+        self: &Arc<Self>,
+        host: &str,
+        port: u16,
+    ) -> Result<ConnectionInfo> {
         let address = ConnectionAddr::TcpTls {
             host: host.to_owned(),
             port,
-            insecure: self.0.settings.accepts_any_server,
+            insecure: self.settings.accepts_any_server,
             tls_params: None,
         };
         let client = Client::build_with_tls(address, self.renewed().await);
@@ -67,18 +68,17 @@ impl Tls {
         Ok(client.get_connection_info().clone())
     }
 
-    async fn renewed(&self) -> TlsCertificates {
-        let shared = Arc::clone(&self.0);
-        if shared.settings.ca.is_some() || shared.settings.client.is_some() {
-            let reading = Arc::clone(&shared);
-            let read = tokio::task::spawn_blocking(move || {
-                read(&reading.settings, reading.system_roots.as_ref())
+    async fn renewed(self: &Arc<Self>) -> TlsCertificates {
+        if self.settings.ca.is_some() || self.settings.client.is_some() {
+            let this = Arc::clone(self);
+            let reading = tokio::task::spawn_blocking(move || {
+                read(&this.settings, this.system_roots.as_ref())
             });
-            if let Ok(Ok(certificates)) = read.await {
-                *shared.last.lock() = certificates;
+            if let Ok(Ok(certificates)) = reading.await {
+                *self.last.lock() = certificates;
             }
         }
-        shared.last.lock().clone()
+        self.last.lock().clone()
     }
 }
 

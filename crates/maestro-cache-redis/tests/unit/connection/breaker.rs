@@ -7,7 +7,7 @@ fn error(kind: ErrorKind) -> Error {
 /// The attempts of so many seconds during which all fail, each pause as long as chance has it.
 fn attempts(kind: ErrorKind, seconds: u64, chance: f64) -> Vec<Duration> {
     let began = Instant::now();
-    let (mut breaker, mut now) = (Breaker::new(), began);
+    let (mut breaker, mut now) = (Breaker::default(), began);
     let mut attempts = Vec::new();
     while now < began + Duration::from_secs(seconds) {
         if breaker.next_attempt().is_none_or(|next| now >= next) {
@@ -58,7 +58,7 @@ fn after_a_timeout_it_takes_a_second_at_most() {
 #[test]
 fn callers_are_told_the_last_cause_until_a_connection_works() {
     let now = Instant::now();
-    let mut breaker = Breaker::new();
+    let mut breaker = Breaker::default();
     assert!(breaker.cause().is_none() && breaker.next_attempt().is_none());
     assert!(breaker.failed(now, error(ErrorKind::Authentication), 1.0));
     assert!(!breaker.failed(now, error(ErrorKind::Timeout), 1.0));
@@ -75,7 +75,7 @@ fn callers_are_told_the_last_cause_until_a_connection_works() {
 fn one_attempt_that_failed_is_not_the_end_and_the_second_one_is() {
     for kind in [ErrorKind::Unavailable, ErrorKind::Timeout] {
         let now = Instant::now();
-        let mut breaker = Breaker::new();
+        let mut breaker = Breaker::default();
         assert!(!breaker.failed(now, error(kind), 1.0));
         assert!(breaker.cause().is_none());
         assert_eq!(breaker.next_attempt(), Some(now + SHORTEST_PAUSE));
@@ -91,7 +91,7 @@ fn one_attempt_that_failed_is_not_the_end_and_the_second_one_is() {
 #[test]
 fn a_server_that_greets_and_breaks_is_one_that_is_down() {
     let began = Instant::now();
-    let (mut breaker, mut now, mut attempts) = (Breaker::new(), began, Vec::new());
+    let (mut breaker, mut now, mut attempts) = (Breaker::default(), began, Vec::new());
     while now < began + Duration::from_secs(60) {
         if breaker.next_attempt().is_none_or(|next| now >= next) {
             attempts.push(now - began);
@@ -115,7 +115,7 @@ fn a_server_that_greets_and_breaks_is_one_that_is_down() {
 #[test]
 fn a_wrong_suspicion_is_not_repeated_at_once() {
     let now = Instant::now();
-    let mut breaker = Breaker::new();
+    let mut breaker = Breaker::default();
     assert!(breaker.may_suspect(now));
     breaker.suspected_wrongly(now);
     assert!(!breaker.may_suspect(now + Duration::from_secs(1)));
