@@ -153,6 +153,19 @@ impl RedisCache {
         commands::fit(lengths)
     }
 
+    /// When a call has to be over that is made now.
+    fn begin(
+        &self,
+        context: CallContext,
+        lengths: impl IntoIterator<Item = usize>,
+    ) -> Result<Deadline> {
+        self.check(lengths)?;
+        if context.timeout().is_zero() {
+            return Err(too_late());
+        }
+        Ok(Deadline::after(context.timeout()))
+    }
+
     /// Does something about a key, within one deadline, unless it or a value is too long to be sent.
     fn on_key<'a, T, F>(
         &'a self,
@@ -205,13 +218,10 @@ impl RedisCache {
         T: 'a,
         F: Future<Output = Result<T>> + Send + 'a,
     {
-        if let Err(error) = self.check(lengths) {
-            return error.into();
-        }
-        if context.timeout().is_zero() {
-            return too_late().into();
-        }
-        let deadline = Deadline::after(context.timeout());
+        let deadline = match self.begin(context, lengths) {
+            Ok(deadline) => deadline,
+            Err(error) => return error.into(),
+        };
         CacheFuture::pending(async move {
             let _permit = self.inner.in_flight.enter()?;
             act(&self.inner.deployment, deadline).await
@@ -447,14 +457,10 @@ impl CacheBackend for RedisCache {
     }
 
     fn ping(&self, context: CallContext) -> CacheFuture<'_, ()> {
-        if let Err(error) = self.check([]) {
-            return error.into();
+        match self.begin(context, []) {
+            Ok(deadline) => CacheFuture::pending(self.inner.deployment.ping(deadline)),
+            Err(error) => error.into(),
         }
-        if context.timeout().is_zero() {
-            return too_late().into();
-        }
-        let deadline = Deadline::after(context.timeout());
-        CacheFuture::pending(async move { self.inner.deployment.ping(deadline).await })
     }
 
     fn close(&self, _context: CallContext) -> CacheFuture<'_, ()> {

@@ -38,9 +38,7 @@ pub(crate) fn command(name: &str, arguments: usize, bytes: usize) -> Cmd {
 }
 
 pub(crate) fn keyed(name: &str, key: &str) -> Cmd {
-    let mut command = command(name, 1, key.len());
-    command.arg(key);
-    command
+    over_keys(name, &[key])
 }
 
 /// A command over any number of keys, but at least one.
@@ -103,20 +101,19 @@ pub(crate) fn increment(key: &str, by: i64) -> Cmd {
 }
 
 /// The end of the key's value: its mark, if it has one.
-fn end_of_value<K: AsRef<[u8]> + ?Sized>(key: &K) -> Cmd {
-    let key = key.as_ref();
+fn end_of_value(key: &[u8]) -> Cmd {
     let mut end = command("GETRANGE", 3, key.len() + 8);
     end.arg(key).arg(-mark::LENGTH_SENT).arg(-1);
     end
 }
 
 /// How long the key is there yet, and then the end of its value: what tells whether it is live.
-fn probe<K: AsRef<[u8]> + ?Sized>(key: &K) -> [Cmd; 2] {
-    [over_keys("PTTL", &[key.as_ref()]), end_of_value(key)]
+fn probe(key: &[u8]) -> [Cmd; 2] {
+    [over_keys("PTTL", &[key]), end_of_value(key)]
 }
 
 pub(crate) fn is_live(key: &str) -> Pipeline {
-    together(probe(key))
+    together(probe(key.as_bytes()))
 }
 
 /// Removes the keys. What tells whether each was live comes before.
@@ -147,7 +144,10 @@ pub(crate) fn set_expiry(key: &str, expiry: Expiry) -> Pipeline {
 
 /// Stores the value if there is nothing. What there was comes before.
 pub(crate) fn add(key: &str, value: &[u8], expiry: Expiry) -> Pipeline {
-    together([end_of_value(key), set(key, value, expiry, SetWhen::Absent)])
+    together([
+        end_of_value(key.as_bytes()),
+        set(key, value, expiry, SetWhen::Absent),
+    ])
 }
 
 /// Adds to a counter, and creates one with its expiry before that, if there is none.

@@ -114,7 +114,7 @@ impl Deployment {
         slot: Slot,
         deadline: Deadline,
         intent: Intent,
-        script: &ScriptCall,
+        script: ScriptCall,
     ) -> Result<Reply> {
         let by_digest = script.request(false);
         let reply = self.call(slot, deadline, intent, &by_digest).await?;

@@ -233,12 +233,8 @@ impl Reply {
     /// follows is no transaction, and the commands were run one by one.
     pub(crate) fn transaction(self) -> Result<()> {
         let outcome_unclear = self.outcome_unclear;
-        let mut replies = self.many()?;
-        let Some(exec) = replies.pop() else {
-            return Err(unexpected(outcome_unclear));
-        };
-        let mut replies = replies.into_iter();
-        let Some(multi) = replies.next() else {
+        let mut replies = self.many()?.into_iter();
+        let (Some(multi), Some(exec)) = (replies.next(), replies.next_back()) else {
             return Err(unexpected(outcome_unclear));
         };
         if let Err(error) = multi.done() {

@@ -196,7 +196,7 @@ impl Cluster {
     fn moved(&self, slot: Slot, address: Address) -> Result<Arc<Node>> {
         let mut map = self.map.lock();
         let node = self.node_of(&mut map, address, None)?;
-        map.owners.set(slot, &node);
+        map.owners.set_range(slot.0, slot.0, &node);
         Ok(node)
     }
 }

@@ -33,12 +33,8 @@ impl Redirect {
 fn read(words: &str, asked: &Address) -> Option<(Slot, Address)> {
     let (slot, address) = words.split_once(' ')?;
     let (host, port) = address.trim().rsplit_once(':')?;
-    let host = match (host, asked) {
-        ("" | "?", Address::Tcp { host, .. }) => host.clone(),
-        _ => host.to_owned(),
-    };
-    let port = port.parse().ok()?;
-    Some((Slot(slot.parse().ok()?), Address::Tcp { host, port }))
+    let address = Address::named(host.to_owned(), port.parse().ok()?, asked);
+    Some((Slot(slot.parse().ok()?), address))
 }
 
 #[cfg(test)]

@@ -36,19 +36,11 @@ impl Owners {
         self.0.get(usize::from(slot.0))?.as_ref()
     }
 
-    pub(super) fn set(&mut self, slot: Slot, node: &Arc<Node>) {
-        self.set_range(slot.0, slot.0, node);
-    }
-
     pub(super) fn set_range(&mut self, from: u16, to: u16, node: &Arc<Node>) {
         let range = usize::from(from)..=usize::from(to);
         for owner in self.0.get_mut(range).into_iter().flatten() {
             *owner = Some(Arc::clone(node));
         }
-    }
-
-    pub(super) fn are_none(&self) -> bool {
-        self.0.iter().all(Option::is_none)
     }
 
     /// Each owner once.

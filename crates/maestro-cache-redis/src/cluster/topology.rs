@@ -80,10 +80,11 @@ impl Cluster {
 
     /// All masters with slots.
     pub(super) async fn masters(self: &Arc<Self>, deadline: Deadline) -> Result<Vec<Arc<Node>>> {
-        let is_blank = self.map.lock().owners.are_none();
-        if is_blank {
-            self.draw(deadline).await?;
+        let known = self.map.lock().owners.nodes();
+        if !known.is_empty() {
+            return Ok(known);
         }
+        self.draw(deadline).await?;
         Ok(self.map.lock().owners.nodes())
     }
 
@@ -287,18 +288,11 @@ fn read(reply: Reply, asked: &Address) -> Result<Vec<Range>> {
             return Err(unreadable());
         };
         let number = |reply: Reply| u16::try_from(reply.integer()?).map_err(|_| unreadable());
-        let host = match (host.text_or_nothing()?, asked) {
-            // So a node says that it does not know its own name.
-            (name, Address::Tcp { host, .. }) if name.is_empty() || name == "?" => host.clone(),
-            (name, _) => name,
-        };
+        let host = host.text_or_nothing()?;
         ranges.push(Range {
             from: number(from)?,
             to: number(to)?,
-            master: Address::Tcp {
-                host,
-                port: number(port)?,
-            },
+            master: Address::named(host, number(port)?, asked),
         });
     }
     // A node that was set up anew says so, and is not to be believed.

@@ -10,6 +10,19 @@ pub(crate) enum Address {
     Unix(PathBuf),
 }
 
+#[cfg(feature = "cluster")]
+impl Address {
+    /// What a node says of another one. It says no host, or `?`, for one that does not know its own name:
+    /// that is where it was asked itself.
+    pub(crate) fn named(host: String, port: u16, asked: &Self) -> Self {
+        let host = match asked {
+            Self::Tcp { host: known, .. } if matches!(&*host, "" | "?") => known.clone(),
+            _ => host,
+        };
+        Self::Tcp { host, port }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

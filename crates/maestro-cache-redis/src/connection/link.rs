@@ -143,7 +143,7 @@ impl Link {
 
 /// A link in the hands of one caller.
 pub(crate) struct LinkHandle {
-    link: Arc<Link>,
+    pub(super) link: Arc<Link>,
     /// Whether the link is driven by the caller's runtime.
     is_driven_here: bool,
 }
@@ -184,10 +184,6 @@ impl LinkHandle {
             }
         }
         answer
-    }
-
-    pub(super) fn attempt(&self) -> u64 {
-        self.link.attempt
     }
 
     /// Has the connection replaced: what answers is not the master. Calls under way may finish.

@@ -223,7 +223,7 @@ impl Server {
     pub(crate) fn write_was_refused(&self, link: &LinkHandle) {
         let now = Instant::now();
         let mut state = self.state.lock();
-        if state.writability.refused(now, link.attempt()) {
+        if state.writability.refused(now, link.link.attempt) {
             state.log.writes_are_refused();
             drop(state);
             self.wake.notify_one();

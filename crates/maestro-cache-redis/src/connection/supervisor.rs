@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use maestro_cache_core::{Error, Result};
-use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::link::Link;
@@ -57,38 +57,34 @@ pub(super) fn supervise(number: u64, server: &Server) -> impl Future<Output = ()
     };
     let wake = Arc::clone(&server.wake);
     async move {
-        run(number, &tells.server, &wake).await;
-    }
-}
-
-async fn run(number: u64, server: &Weak<Server>, wake: &Notify) {
-    let mut looks = interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut attempt: Option<Attempt> = None;
-    let mut next_attempt = Instant::now();
-    loop {
-        let made = tokio::select! {
-            made = end_of(&mut attempt) => Some(made),
-            _ = looks.tick() => None,
-            () = wake.notified() => None,
-            // A look is due sooner anyway, if this is further away.
-            () = sleep_until(next_attempt), if next_attempt > Instant::now() => None,
-        };
-        let Some(server) = server.upgrade() else {
-            return;
-        };
-        if made.is_some() {
-            attempt = None;
-        }
-        match server.look(number, made) {
-            Next::Nothing => {}
-            Next::End => return,
-            Next::Attempt(at, purpose) if at <= Instant::now() => {
-                if attempt.is_none() {
-                    attempt = Some(server.attempt(purpose));
-                }
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut attempt: Option<Attempt> = None;
+        let mut next_attempt = Instant::now();
+        loop {
+            let made = tokio::select! {
+                Some(made) = OptionFuture::from(attempt.as_mut()) => Some(made),
+                _ = looks.tick() => None,
+                () = wake.notified() => None,
+                // A look is due sooner anyway, if this is further away.
+                () = sleep_until(next_attempt), if next_attempt > Instant::now() => None,
+            };
+            let Some(server) = tells.server.upgrade() else {
+                return;
+            };
+            if made.is_some() {
+                attempt = None;
             }
-            Next::Attempt(at, _) => next_attempt = at,
+            match server.look(number, made) {
+                Next::Nothing => {}
+                Next::End => return,
+                Next::Attempt(at, purpose) if at <= Instant::now() => {
+                    if attempt.is_none() {
+                        attempt = Some(server.attempt(purpose));
+                    }
+                }
+                Next::Attempt(at, _) => next_attempt = at,
+            }
         }
     }
 }
@@ -109,14 +105,6 @@ enum Purpose {
 }
 
 type Attempted = (Purpose, Result<Connection>);
-
-/// The end of the attempt that is under way; never if there is none.
-async fn end_of(attempt: &mut Option<Attempt>) -> Attempted {
-    match attempt {
-        Some(attempt) => attempt.await,
-        None => std::future::pending().await,
-    }
-}
 
 impl Server {
     /// Takes in what an attempt came to, and looks after the links.

@@ -14,11 +14,10 @@ use super::parts::answers;
 use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
-use crate::found::{found, looked_for, plain, removed};
+use crate::found::{looked_for, plain, removed};
 use crate::mark;
-use crate::reply::Reply;
 use crate::request::{Request, Weight};
-use crate::scripts::{self, MOST_KEYS};
+use crate::scripts::MOST_KEYS;
 #[cfg(feature = "cluster")]
 use crate::together::{AT_ONCE, all_of};
 
@@ -44,7 +43,10 @@ impl Deployment {
         }
         let get = commands::over_keys("MGET", keys).into();
         let reply = self.call(Slot::ANY, deadline, Intent::Read, &get).await;
-        let found = each_of(reply, keys.len(), plain_or_missing);
+        let replies = reply.and_then(|reply| reply.many_of(keys.len()));
+        let found = answers(keys.len(), replies, |reply| {
+            or_missing(reply.value().map(plain))
+        });
         self.see_through(deadline, keys, found).await
     }
 
@@ -59,28 +61,21 @@ impl Deployment {
             Ok(Lookup::Fresh { value, .. }) => mark::is_on(value.bytes()),
             _ => false,
         };
-        let marked: Vec<(usize, &str)> = (0..)
+        let (places, keys): (Vec<usize>, Vec<&str>) = (0..)
             .zip(keys)
             .zip(&found)
             .filter_map(|((place, key), found)| is_marked(found).then_some((place, *key)))
-            .collect();
-        for marked in marked.chunks(MOST_KEYS) {
-            let keys: Vec<&str> = marked.iter().map(|(_, key)| *key).collect();
-            let seen = Box::pin(self.find_many(deadline, &keys)).await;
-            for ((place, _), seen) in marked.iter().zip(seen) {
-                if let Some(found) = found.get_mut(*place) {
-                    *found = seen;
-                }
+            .unzip();
+        if keys.is_empty() {
+            return found;
+        }
+        let seen = Box::pin(self.look_up_each(deadline, &keys)).await;
+        for (place, seen) in places.into_iter().zip(seen) {
+            if let Some(found) = found.get_mut(place) {
+                *found = or_missing(seen.map(|seen| looked_for(LookFor::Fresh, seen)));
             }
         }
         found
-    }
-
-    /// What is found under each of the keys.
-    async fn find_many(&self, deadline: Deadline, keys: &[&str]) -> Vec<Result<Lookup>> {
-        let look_up = scripts::look_up(keys).heavy_if(true);
-        let reply = self.run(Slot::ANY, deadline, Intent::Read, &look_up).await;
-        each_of(reply, keys.len(), fresh_or_missing)
     }
 
     /// Stores all entries: on one server all or none, in one round trip.
@@ -139,23 +134,6 @@ impl Deployment {
         }
         Ok(count)
     }
-}
-
-/// What is found under each of so many keys, or what went wrong for each of them.
-fn each_of(
-    reply: Result<Reply>,
-    count: usize,
-    read: fn(Reply) -> Result<Lookup>,
-) -> Vec<Result<Lookup>> {
-    answers(count, reply.and_then(|reply| reply.many_of(count)), read)
-}
-
-fn plain_or_missing(reply: Reply) -> Result<Lookup> {
-    or_missing(reply.value().map(plain))
-}
-
-fn fresh_or_missing(reply: Reply) -> Result<Lookup> {
-    or_missing(found(reply).map(|found| looked_for(LookFor::Fresh, found)))
 }
 
 /// What holds another type is missing, as with `MGET`.

@@ -59,10 +59,10 @@ impl<'a> KeyTarget<'a> {
     }
 
     /// In a box, or the futures of plain commands that seldom need a script would be as large.
-    fn run<'r>(
-        &'r self,
+    fn run(
+        &self,
         intent: Intent,
-        script: &'r ScriptCall,
+        script: ScriptCall,
     ) -> Pin<Box<impl Future<Output = Result<Reply>>>> {
         let (slot, deadline) = (self.slot, self.deadline);
         Box::pin(self.deployment.run(slot, deadline, intent, script))
@@ -134,9 +134,7 @@ impl<'a> KeyTarget<'a> {
     async fn find(&self) -> Result<Lookup> {
         let is_large = self.weight() == Weight::Heavy;
         let look_up = scripts::look_up(&[&*self.key]).heavy_if(is_large);
-        let reply = self.run(Intent::Read, &look_up).await?;
-        let [only] = reply.parts()?;
-        found(only)
+        found(self.run(Intent::Read, look_up).await?)
     }
 
     /// Whether the key is live, and for how long.
@@ -164,7 +162,7 @@ impl<'a> KeyTarget<'a> {
             // What is there may be a claim, or stale.
             _ => {
                 let add = scripts::add(&self.key, &value, expiry);
-                self.run(Intent::Write, &add).await?.yes()
+                self.run(Intent::Write, add).await?.yes()
             }
         }
     }
@@ -176,7 +174,7 @@ impl<'a> KeyTarget<'a> {
         expiry: Expiry,
     ) -> Result<bool> {
         let swap = scripts::compare_and_set(&self.key, &expected, &new, expiry);
-        self.run(Intent::Write, &swap).await?.yes()
+        self.run(Intent::Write, swap).await?.yes()
     }
 
     pub(crate) async fn take(self) -> Result<Option<Value>> {
@@ -207,7 +205,7 @@ impl<'a> KeyTarget<'a> {
             return Ok(false);
         }
         let finish = scripts::finish_expiry(&self.key, mark, is_live, expiry);
-        let reply = self.run(Intent::Write, &finish).await;
+        let reply = self.run(Intent::Write, finish).await;
         reply.and_then(Reply::yes).map_err(unclear)?;
         Ok(is_live)
     }
@@ -224,7 +222,7 @@ impl<'a> KeyTarget<'a> {
                 // A refusal did nothing. It may be a mark that is no integer.
                 Err(error) if error.kind() == ErrorKind::NotAnInteger => {
                     let script = scripts::increment(&[&increment]);
-                    self.run(Intent::Write, &script).await?.integer()
+                    self.run(Intent::Write, script).await?.integer()
                 }
                 sum => sum,
             };
@@ -243,7 +241,7 @@ impl<'a> KeyTarget<'a> {
             #[cfg(feature = "cluster")]
             Deployment::Cluster(_) => {
                 let script = scripts::increment(&[&increment]);
-                self.run(Intent::Write, &script).await?.integer()
+                self.run(Intent::Write, script).await?.integer()
             }
         };
         match sum {
@@ -268,12 +266,12 @@ impl<'a> KeyTarget<'a> {
         }
         let key = (*self.key).into();
         let claim = scripts::claim(&[ClaimRequest { key, token, over }]);
-        claimed(self.run(Intent::Write, &claim).await?)
+        claimed(self.run(Intent::Write, claim).await?)
     }
 
     pub(crate) async fn renew(self, token: LoadToken) -> Result<bool> {
         let renew = scripts::renew(&self.key, token);
-        self.run(Intent::Write, &renew).await?.yes()
+        self.run(Intent::Write, renew).await?.yes()
     }
 
     pub(crate) async fn publish(
@@ -289,7 +287,7 @@ impl<'a> KeyTarget<'a> {
             value,
             keeping,
         }]);
-        self.run(Intent::Write, &publish).await?.yes()
+        self.run(Intent::Write, publish).await?.yes()
     }
 
     pub(crate) async fn release(
@@ -298,6 +296,6 @@ impl<'a> KeyTarget<'a> {
         back_off_millis: Option<NonZeroU64>,
     ) -> Result<bool> {
         let release = scripts::release(&self.key, token, back_off_millis);
-        self.run(Intent::Write, &release).await?.yes()
+        self.run(Intent::Write, release).await?.yes()
     }
 }

@@ -9,7 +9,7 @@ use crate::found::{claimed, found};
 use crate::mark;
 use crate::reply::Reply;
 use crate::request::{Request, Weight};
-use crate::scripts::{self, ScriptCall};
+use crate::scripts;
 use crate::together::{AT_ONCE, all_of};
 
 /// So many keys go in one call of a script, unless they take more than so many bytes. A server does
@@ -19,44 +19,26 @@ const MOST_BYTES_OF_A_PART: usize = 128 << 10;
 
 /// What is asked about one key.
 trait Question: Sync {
-    fn key(&self) -> &str;
-
-    /// How long the value is that goes with the key; none if none does.
-    fn value_length(&self) -> usize;
-
-    fn size(&self) -> usize {
-        self.key().len().saturating_add(self.value_length())
-    }
+    /// The key, and how long the value is that goes with it.
+    fn key_and_length(&self) -> (&str, usize);
 }
 
 impl Question for &str {
-    fn key(&self) -> &str {
-        self
-    }
-
-    fn value_length(&self) -> usize {
-        0
+    fn key_and_length(&self) -> (&str, usize) {
+        (self, 0)
     }
 }
 
 impl Question for ClaimRequest {
-    fn key(&self) -> &str {
-        &self.key
-    }
-
-    fn value_length(&self) -> usize {
-        scripts::unreadable(&self.over).len()
+    fn key_and_length(&self) -> (&str, usize) {
+        (&self.key, scripts::unreadable(&self.over).len())
     }
 }
 
 impl Question for Publication {
-    fn key(&self) -> &str {
-        &self.key
-    }
-
-    fn value_length(&self) -> usize {
+    fn key_and_length(&self) -> (&str, usize) {
         // With its mark it must not be too long either.
-        self.value.len().saturating_add(mark::LENGTH)
+        (&self.key, self.value.len().saturating_add(mark::LENGTH))
     }
 }
 
@@ -66,16 +48,11 @@ impl Deployment {
         deadline: Deadline,
         keys: &[&str],
     ) -> Vec<Result<Lookup>> {
-        let ask = |part| self.look_up_part(deadline, part);
-        self.for_each(keys, ask, found).await
-    }
-
-    async fn look_up_part(&self, deadline: Deadline, part: &[&str]) -> Result<Vec<Reply>> {
-        let keys: Vec<&str> = part.iter().map(Question::key).collect();
-        let look_up = scripts::look_up(&keys).heavy_if(true);
-        let slot = self.slot_of(part);
-        let reply = self.run(slot, deadline, Intent::Read, &look_up).await?;
-        reply.many_of(part.len())
+        let look_up = |slot, part: &[&str]| {
+            let look_up = scripts::look_up(part).heavy_if(true);
+            self.run(slot, deadline, Intent::Read, look_up)
+        };
+        self.for_each(keys, look_up, found).await
     }
 
     pub(crate) async fn claim_each(
@@ -89,7 +66,7 @@ impl Deployment {
             .partition(|(_, claim)| matches!(claim.over, ClaimOver::Gap));
         let (places, gaps): (Vec<usize>, Vec<_>) = gaps.into_iter().unzip();
         // Mostly there is nothing, which is what the script would do then, and it takes longer.
-        let claim = |part| self.claim_gaps(deadline, part);
+        let claim = |slot, part| self.claim_gaps(slot, deadline, part);
         let were_set = self.for_each(&gaps, claim, Reply::was_set).await;
         let mut left = others;
         for ((place, gap), was_set) in places.into_iter().zip(gaps).zip(were_set) {
@@ -100,12 +77,10 @@ impl Deployment {
             }
         }
         let (places, left): (Vec<usize>, Vec<_>) = left.into_iter().unzip();
-        let claim = |part| self.run_over(deadline, part, scripts::claim);
-        answers.extend(
-            places
-                .into_iter()
-                .zip(self.for_each(&left, claim, claimed).await),
-        );
+        let claim =
+            |slot, part: &[_]| self.run(slot, deadline, Intent::Write, scripts::claim(part));
+        let claims = self.for_each(&left, claim, claimed).await;
+        answers.extend(places.into_iter().zip(claims));
         answers.sort_unstable_by_key(|(place, _)| *place);
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
@@ -115,7 +90,8 @@ impl Deployment {
         deadline: Deadline,
         publications: &[Publication],
     ) -> Vec<Result<bool>> {
-        let publish = |part| self.run_over(deadline, part, scripts::publish);
+        let publish =
+            |slot, part: &[_]| self.run(slot, deadline, Intent::Write, scripts::publish(part));
         self.for_each(publications, publish, Reply::yes).await
     }
 
@@ -124,46 +100,40 @@ impl Deployment {
     async fn for_each<'a, Q: Question, A: Send, F>(
         &self,
         questions: &'a [Q],
-        ask: impl Fn(&'a [Q]) -> F + Send,
+        ask: impl Fn(Slot, &'a [Q]) -> F + Sync,
         answer: fn(Reply) -> Result<A>,
     ) -> Vec<Result<A>>
     where
-        F: Future<Output = Result<Vec<Reply>>> + Send,
+        F: Future<Output = Result<Reply>> + Send,
     {
         let most = match self {
             Self::Server(_) => MOST_OF_A_PART,
             #[cfg(feature = "cluster")]
             Self::Cluster(_) => 1,
         };
-        let asked = parts(questions, most).map(|part| {
-            let replies = fit(part).map(|()| ask(part));
-            async move {
-                let replies = match replies {
-                    Ok(replies) => replies.await,
-                    Err(error) => Err(error),
-                };
-                answers(part.len(), replies, answer)
-            }
+        let ask = &ask;
+        let asked = parts(questions, most).map(|part| async move {
+            let replies = match fit(part) {
+                Ok(()) => ask(self.slot_of(part), part).await,
+                Err(error) => Err(error),
+            };
+            answers(
+                part.len(),
+                replies.and_then(|reply| answer_or_many(reply, part)),
+                answer,
+            )
         });
         let answers = all_of(asked.collect(), AT_ONCE / most).await;
         answers.into_iter().flatten().collect()
     }
 
-    /// Calls a script that answers for each of its keys.
-    async fn run_over<Q: Question>(
-        &self,
-        deadline: Deadline,
-        part: &[Q],
-        script: fn(&[Q]) -> ScriptCall,
-    ) -> Result<Vec<Reply>> {
-        let script = script(part);
-        let slot = self.slot_of(part);
-        let reply = self.run(slot, deadline, Intent::Write, &script).await?;
-        answer_or_many(reply, part)
-    }
-
     /// Claims those of the keys that hold nothing.
-    async fn claim_gaps(&self, deadline: Deadline, part: &[ClaimRequest]) -> Result<Vec<Reply>> {
+    async fn claim_gaps(
+        &self,
+        slot: Slot,
+        deadline: Deadline,
+        part: &[ClaimRequest],
+    ) -> Result<Reply> {
         let claim = |claim: &ClaimRequest| commands::claim(&claim.key, claim.token);
         let request = match part {
             [only] => Request::from(claim(only)),
@@ -173,23 +143,21 @@ impl Deployment {
                 Request::several(claims, Weight::Light)
             }
         };
-        let slot = self.slot_of(part);
-        let reply = self.call(slot, deadline, Intent::Write, &request).await?;
-        answer_or_many(reply, part)
+        self.call(slot, deadline, Intent::Write, &request).await
     }
 
     fn slot_of<Q: Question>(&self, part: &[Q]) -> Slot {
-        let key = part.first().map_or("", Q::key);
+        let key = part.first().map_or("", |first| first.key_and_length().0);
         self.slot(key.as_bytes())
     }
 }
 
 /// Refuses a part that is too long to be sent, which is one question alone.
 fn fit<Q: Question>(part: &[Q]) -> Result<()> {
-    commands::fit(
-        part.iter()
-            .flat_map(|each| [each.key().len(), each.value_length()]),
-    )
+    commands::fit(part.iter().flat_map(|each| {
+        let (key, length) = each.key_and_length();
+        [key.len(), length]
+    }))
 }
 
 /// As large as they may be, and of one question at least. One that is larger than that is alone.
@@ -198,7 +166,8 @@ fn parts<Q: Question>(mut questions: &[Q], most: usize) -> impl Iterator<Item = 
         let mut size: usize = 0;
         let count = questions.iter().take(most).take_while(|question| {
             let is_first = size == 0;
-            size = size.saturating_add(question.size()).saturating_add(1);
+            let (key, length) = question.key_and_length();
+            size = size.saturating_add(length).saturating_add(key.len() + 1);
             is_first || size <= MOST_BYTES_OF_A_PART
         });
         let (part, rest) = questions.split_at_checked(count.count())?;

@@ -16,6 +16,7 @@ for i, key in ipairs(KEYS) do
   local value = redis.pcall('GET', key)
   found[i] = {redis.call('PTTL', key), now, value}
 end
+if #KEYS == 1 then return found[1] end
 return found"]);
 
 /// Claims keys. Each is answered by 1, or by what is there as [`LOOK_UP`] says it.
@@ -164,9 +165,6 @@ pub(crate) fn look_up<K: AsRef<[u8]>>(keys: &[K]) -> ScriptCall {
     LOOK_UP.over_keys(keys)
 }
 
-/// What a claim adds to a call, its key and what cannot be read aside.
-const CLAIM_SIZE: usize = 4 + mark::LENGTH + 40 + 16;
-
 /// What is to be replaced if it is there still; nothing if nothing is.
 pub(crate) fn unreadable(over: &ClaimOver) -> &[u8] {
     match over {
@@ -177,9 +175,9 @@ pub(crate) fn unreadable(over: &ClaimOver) -> &[u8] {
 
 /// Claims each of the keys. The answer is that of the only one, or an array.
 pub(crate) fn claim(claims: &[ClaimRequest]) -> ScriptCall {
-    let size = |claim: &ClaimRequest| claim.key.len() + unreadable(&claim.over).len() + CLAIM_SIZE;
-    let keys = claims.iter().map(|claim| &*claim.key);
-    let mut call = over_claimable(&CLAIM, keys, claims.iter().map(size).sum());
+    let keys: Vec<&str> = claims.iter().map(|claim| &*claim.key).collect();
+    let mut call = CLAIM.over_keys(&keys);
+    call.arg(CLAIM_LIFE_MILLIS);
     for claim in claims {
         let word = match claim.over {
             ClaimOver::Gap => "gap",
@@ -199,9 +197,9 @@ pub(crate) fn renew(key: &str, token: LoadToken) -> ScriptCall {
 
 /// Stores what was loaded for each of the keys. The answer is that of the only one, or an array.
 pub(crate) fn publish(publications: &[Publication]) -> ScriptCall {
-    let size = |each: &Publication| each.key.len() + each.value.len() + mark::LENGTH + CLAIM_SIZE;
-    let keys = publications.iter().map(|each| &*each.key);
-    let mut call = over_claimable(&PUBLISH, keys, publications.iter().map(size).sum());
+    let keys: Vec<&str> = publications.iter().map(|each| &*each.key).collect();
+    let mut call = PUBLISH.over_keys(&keys);
+    call.arg(CLAIM_LIFE_MILLIS);
     for each in publications {
         let (value, millis) = mark::marked(&each.value, &each.keeping);
         call.arg(mark::holder(each.token));
@@ -217,9 +215,7 @@ pub(crate) fn release(
     back_off_millis: Option<NonZeroU64>,
 ) -> ScriptCall {
     let mut call = held_by(&RELEASE, key, token);
-    if let Some(millis) = back_off_millis {
-        call.arg(i64::try_from(millis.get()).unwrap_or(i64::MAX));
-    }
+    call.arg(back_off_millis.map(|millis| i64::try_from(millis.get()).unwrap_or(i64::MAX)));
     call
 }
 
@@ -227,20 +223,5 @@ pub(crate) fn release(
 fn held_by(script: &'static Script, key: &str, token: LoadToken) -> ScriptCall {
     let mut call = script.over_key(key, 3, 60);
     call.arg(mark::holder(token)).arg(CLAIM_LIFE_MILLIS);
-    call
-}
-
-/// A call about keys with four arguments each, and after how long a claim ends.
-fn over_claimable<'a>(
-    script: &'static Script,
-    keys: impl ExactSizeIterator<Item = &'a str>,
-    bytes: usize,
-) -> ScriptCall {
-    let count = keys.len();
-    let mut call = script.over(count, 4 * count + 1, bytes);
-    for key in keys {
-        call.arg(key);
-    }
-    call.arg(CLAIM_LIFE_MILLIS);
     call
 }

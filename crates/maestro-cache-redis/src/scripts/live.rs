@@ -117,9 +117,7 @@ pub(crate) fn remove<K: AsRef<[u8]>>(keys: &[K]) -> ScriptCall {
 pub(crate) fn finish_expiry(key: &str, mark: &[u8], is_live: bool, expiry: Expiry) -> ScriptCall {
     let mut call = FINISH_EXPIRY.over_key(key, 3, mark.len() + 30);
     call.arg(mark).arg(i64::from(is_live));
-    if let Some(millis) = commands::millis(expiry) {
-        call.arg(millis);
-    }
+    call.arg(commands::millis(expiry));
     call
 }
 
@@ -127,9 +125,7 @@ pub(crate) fn add(key: &str, value: &[u8], expiry: Expiry) -> ScriptCall {
     let value = mark::plain(value);
     let mut call = ADD.over_key(key, 2, value.len() + 20);
     call.arg(&*value);
-    if let Some(millis) = commands::millis(expiry) {
-        call.arg(millis);
-    }
+    call.arg(commands::millis(expiry));
     call
 }
 
@@ -142,8 +138,6 @@ pub(crate) fn compare_and_set(
     let new = mark::plain(new);
     let mut call = COMPARE_AND_SET.over_key(key, 3, expected.len() + new.len() + 20);
     call.arg(expected).arg(&*new);
-    if let Some(millis) = commands::millis(expiry) {
-        call.arg(millis);
-    }
+    call.arg(commands::millis(expiry));
     call
 }

@@ -22,7 +22,11 @@ proptest! {
         let mut keys = Vec::new();
         for part in parts(&all, most) {
             prop_assert!((1..=most).contains(&part.len()));
-            let size: usize = part.iter().map(Question::size).sum();
+            let sizes = part.iter().map(|each| {
+                let (key, length) = each.key_and_length();
+                key.len() + length
+            });
+            let size: usize = sizes.sum();
             prop_assert!(part.len() == 1 || size <= MOST_BYTES_OF_A_PART);
             keys.extend(part.iter().map(|each| each.key.to_string()));
         }
