@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use maestro_cache_core::{Error, ErrorKind};
+use maestro_cache_core::{Error, ErrorKind, Outcome};
 use redis::{RedisError, ServerError};
 
 const WRONG_LOGIN: &str =
@@ -134,7 +134,7 @@ fn starts_with_a_code(line: &str) -> bool {
 pub(crate) fn refusal(error: &ServerError) -> Error {
     let Refusal { code, words } = Refusal::new(error);
     // A transaction that is given up at its end names the refusal behind it.
-    match words.split_once(BECAUSE_OF) {
+    match words.split_once("discarded because of: ") {
         Some((_, cause)) if code == "EXECABORT" => {
             let (code, words) = split(cause);
             look_up(code, words)
@@ -142,9 +142,6 @@ pub(crate) fn refusal(error: &ServerError) -> Error {
         _ => look_up(&code, &words),
     }
 }
-
-/// What stands between a transaction that was given up and the cause.
-const BECAUSE_OF: &str = "discarded because of: ";
 
 /// The error that stands for this code, the words telling apart what shares one.
 fn look_up(code: &str, words: &str) -> Error {
@@ -172,22 +169,15 @@ pub(crate) fn is_of_a_replica(error: &ServerError) -> bool {
 /// Why a connection is of no use any more.
 #[derive(Clone, Debug)]
 pub(crate) enum ConnectionError {
-    /// It was given up, or its runtime is gone.
+    /// It was given up, its runtime is gone, or what came over it is not the protocol.
     Ended,
     /// The words of the operating system or of TLS.
     Broken(Arc<str>),
-    /// What came over it is not the protocol.
-    Unreadable,
 }
 
 impl From<RedisError> for ConnectionError {
     fn from(error: RedisError) -> Self {
-        match error.kind() {
-            redis::ErrorKind::Parse => Self::Unreadable,
-            _ => {
-                io_error(&error).map_or(Self::Ended, |error| Self::Broken(error.to_string().into()))
-            }
-        }
+        io_error(&error).map_or(Self::Ended, |error| Self::Broken(error.to_string().into()))
     }
 }
 
@@ -197,7 +187,7 @@ impl From<&ConnectionError> for Error {
             ConnectionError::Broken(words) => {
                 unanswered().with_source(Cause::Broken(words.to_string()))
             }
-            ConnectionError::Ended | ConnectionError::Unreadable => unanswered(),
+            ConnectionError::Ended => unanswered(),
         }
     }
 }
@@ -260,6 +250,14 @@ fn unreachable(error: &io::Error) -> Error {
         )
     };
     Error::new(kind, message).with_source(Cause::Broken(error.to_string()))
+}
+
+/// The error of what was done in part. That much is done, whatever became of the rest.
+pub(crate) fn after_a_part(done: u64, error: Error) -> Error {
+    if done == 0 {
+        return error;
+    }
+    error.with_outcome(Outcome::Unknown)
 }
 
 /// The error of an attempt that took too long.

@@ -46,12 +46,12 @@ pub(crate) enum Weight {
 const HEAVY_BYTES: usize = 16 << 10;
 
 impl Weight {
+    pub(crate) fn heavy_if(is_heavy: bool) -> Self {
+        if is_heavy { Self::Heavy } else { Self::Light }
+    }
+
     pub(crate) fn of_bytes(bytes: usize) -> Self {
-        if bytes < HEAVY_BYTES {
-            Self::Light
-        } else {
-            Self::Heavy
-        }
+        Self::heavy_if(bytes >= HEAVY_BYTES)
     }
 }
 

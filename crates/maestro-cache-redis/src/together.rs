@@ -1,7 +1,5 @@
 //! Many calls at the same time.
 
-use std::future::Future;
-
 use futures_util::{FutureExt, StreamExt, stream};
 
 /// So many are under way at once, so that there is room for others.

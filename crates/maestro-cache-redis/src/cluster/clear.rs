@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use maestro_cache_core::{Outcome, Pattern, Result};
+use maestro_cache_core::{Pattern, Result};
 
 use super::slots::Owners;
 use super::{Cluster, Node};
 use crate::call::{Deadline, Intent};
 use crate::commands;
+use crate::error;
 use crate::ops::clear::Scan;
 use crate::request::Weight;
 
@@ -25,12 +26,8 @@ impl Cluster {
     ) -> Result<u64> {
         let mut count = 0;
         let cleared = self.scan_until_calm(deadline, pattern, &mut count).await;
-        match cleared {
-            Ok(()) => Ok(count),
-            // A part is gone already, whatever became of the rest.
-            Err(error) if count > 0 => Err(error.with_outcome(Outcome::Unknown)),
-            Err(error) => Err(error),
-        }
+        cleared.map_err(|error| error::after_a_part(count, error))?;
+        Ok(count)
     }
 
     async fn scan_until_calm(
@@ -76,7 +73,9 @@ impl Cluster {
             let look = scan.look().into();
             let reply = link.exchange(deadline, Intent::Read, &look).await?;
             scan.take_in_keys(reply)?;
-            *count += self.delete(deadline, &scan.take_found()).await?;
+            *count += self
+                .delete(deadline, &std::mem::take(&mut scan.found))
+                .await?;
         }
         Ok(())
     }

@@ -105,13 +105,7 @@ impl Cluster {
             } else {
                 node.server.call(deadline, intent, request).await
             };
-            let reply = match answer {
-                Ok(reply) => reply,
-                Err(error) => {
-                    self.draw_soon();
-                    return Err(error);
-                }
-            };
+            let reply = answer.inspect_err(|_| self.draw_soon())?;
             match reply.redirect(&node.address) {
                 None => return Ok(reply),
                 Some(Redirect::Moved(moved, address)) => {

@@ -173,14 +173,13 @@ impl LinkHandle {
                 .unwrap_or(Err(late))
         };
         if let Err(unanswered) = &answer {
-            match unanswered.reason {
-                Reason::Late => {
-                    let timeouts = self.link.wire.queue.liveness.timed_out();
-                    if timeouts >= TIMEOUTS_OF_A_SUSPICION {
-                        self.link.wake.notify_one();
-                    }
-                }
-                Reason::Lost(_) => self.link.wake.notify_one(),
+            let liveness = &self.link.wire.queue.liveness;
+            let is_suspicious = match unanswered.reason {
+                Reason::Late => liveness.timed_out() >= TIMEOUTS_OF_A_SUSPICION,
+                Reason::Lost(_) => true,
+            };
+            if is_suspicious {
+                self.link.wake.notify_one();
             }
         }
         answer

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use maestro_cache_core::{Error, ErrorKind, Result};
-
 use redis::Value;
 
 use super::Address;

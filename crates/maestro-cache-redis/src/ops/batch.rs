@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use bytes::Bytes;
 #[cfg(feature = "cluster")]
 use maestro_cache_core::SetWhen;
-use maestro_cache_core::{ErrorKind, Expiry, LookFor, Lookup, Outcome, Result};
+use maestro_cache_core::{ErrorKind, Expiry, LookFor, Lookup, Result};
 
 #[cfg(feature = "cluster")]
 use super::KeyTarget;
@@ -14,6 +14,7 @@ use super::parts::answers;
 use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::deployment::{Deployment, Slot};
+use crate::error;
 use crate::found::{looked_for, plain, removed};
 use crate::mark;
 use crate::request::{Request, Weight};
@@ -116,21 +117,14 @@ impl Deployment {
         }
         let mut count = 0;
         for keys in keys.chunks(MOST_KEYS) {
-            let weight = if keys.len() > 1 {
-                Weight::Heavy
-            } else {
-                Weight::Light
-            };
+            let weight = Weight::heavy_if(keys.len() > 1);
             let request = Request::several(commands::delete(keys), weight);
             let reply = self
                 .call(Slot::ANY, deadline, Intent::Write, &request)
                 .await;
-            match reply.and_then(|reply| removed(reply, keys.len())) {
-                Ok(removed) => count += removed,
-                // A part is gone already, whatever became of the rest.
-                Err(error) if count > 0 => return Err(error.with_outcome(Outcome::Unknown)),
-                Err(error) => return Err(error),
-            }
+            count += reply
+                .and_then(|reply| removed(reply, keys.len()))
+                .map_err(|error| error::after_a_part(count, error))?;
         }
         Ok(count)
     }

@@ -1,12 +1,13 @@
 //! Removing what a pattern selects: one scan over the key space, some thousand keys a round trip.
 
 use bytes::Bytes;
-use maestro_cache_core::{Outcome, Pattern, Result};
+use maestro_cache_core::{Pattern, Result};
 use redis::{Cmd, Pipeline};
 
 use crate::call::{Deadline, Intent};
 use crate::commands;
 use crate::connection::Server;
+use crate::error;
 use crate::reply::Reply;
 use crate::request::Weight;
 use crate::scripts::{self, MOST_KEYS};
@@ -23,7 +24,7 @@ impl Server {
         // in its own way, and leave keys behind. Then the connection breaks, and so does this.
         let link = self.link_within(deadline, 0, Weight::Heavy).await?;
         let mut scan = Scan::new(pattern);
-        loop {
+        while !scan.is_over() {
             let step = scan.step();
             let intent = if scan.found.is_empty() {
                 Intent::Read
@@ -31,14 +32,11 @@ impl Server {
                 Intent::Write
             };
             let answer = link.exchange(deadline, intent, &step.into()).await;
-            match answer.and_then(|reply| scan.take_in(reply)) {
-                Ok(()) if scan.is_over() => return Ok(scan.removed),
-                Ok(()) => {}
-                // A part is gone already, whatever became of the rest.
-                Err(error) if scan.removed > 0 => return Err(error.with_outcome(Outcome::Unknown)),
-                Err(error) => return Err(error),
-            }
+            answer
+                .and_then(|reply| scan.take_in(reply))
+                .map_err(|error| error::after_a_part(scan.removed, error))?;
         }
+        Ok(scan.removed)
     }
 }
 
@@ -46,7 +44,7 @@ pub(crate) struct Scan<'a> {
     pattern: &'a Pattern,
     /// Where to go on; empty once the whole key space was looked at.
     cursor: Bytes,
-    found: Vec<Bytes>,
+    pub(crate) found: Vec<Bytes>,
     removed: u64,
 }
 
@@ -104,11 +102,5 @@ impl<'a> Scan<'a> {
         (self.cursor, self.found) = scanned.scanned()?;
         self.found.retain(|key| self.pattern.selects(key));
         Ok(())
-    }
-
-    /// What was found and is to be removed elsewhere.
-    #[cfg(feature = "cluster")]
-    pub(crate) fn take_found(&mut self) -> Vec<Bytes> {
-        std::mem::take(&mut self.found)
     }
 }

@@ -117,11 +117,7 @@ impl<'a> KeyTarget<'a> {
     /// Heavy if the key held a large value when it was read last.
     fn weight(&self) -> Weight {
         let large = self.deployment.large();
-        if large.is_some_and(|large| large.holds(&self.key)) {
-            Weight::Heavy
-        } else {
-            Weight::Light
-        }
+        Weight::heavy_if(large.is_some_and(|large| large.holds(&self.key)))
     }
 
     fn note_size(&self, reply: &Reply) {
@@ -232,19 +228,19 @@ impl<'a> KeyTarget<'a> {
                 let request = Coalescible::Increment(Arc::clone(&increment));
                 let reply = self.write(request).await?;
                 if reply.is_unknown_script() {
-                    let in_full = scripts::increment(&[&increment]).request(true);
-                    self.write(in_full).await?.integer()
+                    self.write(scripts::increment(&[&increment]).request(true))
+                        .await?
                 } else {
-                    reply.integer()
+                    reply
                 }
             }
             #[cfg(feature = "cluster")]
             Deployment::Cluster(_) => {
-                let script = scripts::increment(&[&increment]);
-                self.run(Intent::Write, script).await?.integer()
+                self.run(Intent::Write, scripts::increment(&[&increment]))
+                    .await?
             }
         };
-        match sum {
+        match sum.integer() {
             // A user without scripts. What is there may be a loaded value, which this refuses.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 let create = commands::create_and_increment(&self.key, by, millis);

@@ -160,7 +160,7 @@ if type(done) == 'table' then return done end
 return 1",
 ]);
 
-/// Of at most [`MOST_KEYS`](super::MOST_KEYS) keys.
+/// The answer is that of the only one, or an array.
 pub(crate) fn look_up<K: AsRef<[u8]>>(keys: &[K]) -> ScriptCall {
     LOOK_UP.over_keys(keys)
 }
