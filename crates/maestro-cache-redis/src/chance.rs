@@ -14,10 +14,8 @@ pub(crate) fn fraction() -> f64 {
     f64::from(bits()) / f64::from(u32::MAX)
 }
 
-/// A number below the limit; 0 if that is 0.
-pub(crate) fn below(limit: usize) -> usize {
-    usize::try_from(bits())
-        .unwrap_or(0)
-        .checked_rem(limit)
-        .unwrap_or(0)
+/// Turns them, so that any of them is the first.
+pub(crate) fn turn<T>(all: &mut [T]) {
+    let first = usize::try_from(bits()).unwrap_or(0);
+    all.rotate_left(first.checked_rem(all.len()).unwrap_or(0));
 }

@@ -119,12 +119,12 @@ impl Cluster {
                 yield_now().await;
             }
         };
-        match timeout_at(deadline.instant(), drawn).await {
-            Ok(drawn) => drawn,
-            Err(_) => Err(late(
+        let drawn = timeout_at(deadline.instant(), drawn).await;
+        drawn.unwrap_or_else(|_| {
+            Err(late(
                 "no node of the cluster said whose the key is within the deadline",
-            )),
-        }
+            ))
+        })
     }
 
     /// Has the map drawn anew, in the background, unless that is under way.
@@ -168,8 +168,7 @@ impl Cluster {
             }
         }
         // Any of them first, so that one that is wrong does not stay so.
-        let first = chance::below(witnesses.len());
-        witnesses.rotate_left(first);
+        chance::turn(&mut witnesses);
         witnesses
     }
 

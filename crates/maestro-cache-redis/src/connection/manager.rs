@@ -219,8 +219,7 @@ impl AsyncDNSResolver for AnyFirst {
             if addresses.is_empty() {
                 return Err(unknown());
             }
-            let first = chance::below(addresses.len());
-            addresses.rotate_left(first);
+            chance::turn(&mut addresses);
             Ok(Box::new(addresses.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>)
         })
     }

@@ -162,7 +162,7 @@ return 1",
 
 /// The answer is that of the only one, or an array.
 pub(crate) fn look_up<K: AsRef<[u8]>>(keys: &[K]) -> ScriptCall {
-    LOOK_UP.over_keys(keys)
+    LOOK_UP.over(keys, 0)
 }
 
 /// What is to be replaced if it is there still; nothing if nothing is.
@@ -176,7 +176,7 @@ pub(crate) fn unreadable(over: &ClaimOver) -> &[u8] {
 /// Claims each of the keys. The answer is that of the only one, or an array.
 pub(crate) fn claim(claims: &[ClaimRequest]) -> ScriptCall {
     let keys: Vec<&str> = claims.iter().map(|claim| &*claim.key).collect();
-    let mut call = CLAIM.over_keys(&keys);
+    let mut call = CLAIM.over(&keys, 0);
     call.arg(CLAIM_LIFE_MILLIS);
     for claim in claims {
         let word = match claim.over {
@@ -198,7 +198,7 @@ pub(crate) fn renew(key: &str, token: LoadToken) -> ScriptCall {
 /// Stores what was loaded for each of the keys. The answer is that of the only one, or an array.
 pub(crate) fn publish(publications: &[Publication]) -> ScriptCall {
     let keys: Vec<&str> = publications.iter().map(|each| &*each.key).collect();
-    let mut call = PUBLISH.over_keys(&keys);
+    let mut call = PUBLISH.over(&keys, 0);
     call.arg(CLAIM_LIFE_MILLIS);
     for each in publications {
         let (value, millis) = mark::marked(&each.value, &each.keeping);
@@ -221,7 +221,7 @@ pub(crate) fn release(
 
 /// A call about the claim of a key: who holds it, and after how long it ends.
 fn held_by(script: &'static Script, key: &str, token: LoadToken) -> ScriptCall {
-    let mut call = script.over_key(key, 3, 60);
+    let mut call = script.over(&[key], 60);
     call.arg(mark::holder(token)).arg(CLAIM_LIFE_MILLIS);
     call
 }

@@ -81,12 +81,8 @@ pub(crate) struct Increment {
 
 /// The increments in this order. The answer is that of the only one, or an array.
 pub(crate) fn increment(increments: &[&Increment]) -> ScriptCall {
-    let count = increments.len();
-    let keys: usize = increments.iter().map(|each| each.key.len()).sum();
-    let mut call = INCREMENT.over(count, 2 * count, keys + 40 * count);
-    for increment in increments {
-        call.arg(&*increment.key);
-    }
+    let keys: Vec<&str> = increments.iter().map(|each| &*each.key).collect();
+    let mut call = INCREMENT.over(&keys, 40 * keys.len());
     for increment in increments {
         call.arg(increment.by).millis_or_empty(increment.millis);
     }

@@ -110,12 +110,12 @@ return 1",
 
 /// Of at most [`MOST_KEYS`] keys.
 pub(crate) fn remove<K: AsRef<[u8]>>(keys: &[K]) -> ScriptCall {
-    REMOVE.over_keys(keys)
+    REMOVE.over(keys, 0)
 }
 
 /// `mark` is what the value had behind it when it was told the expiry.
 pub(crate) fn finish_expiry(key: &str, mark: &[u8], is_live: bool, expiry: Expiry) -> ScriptCall {
-    let mut call = FINISH_EXPIRY.over_key(key, 3, mark.len() + 30);
+    let mut call = FINISH_EXPIRY.over(&[key], mark.len() + 30);
     call.arg(mark).arg(i64::from(is_live));
     call.arg(commands::millis(expiry));
     call
@@ -123,7 +123,7 @@ pub(crate) fn finish_expiry(key: &str, mark: &[u8], is_live: bool, expiry: Expir
 
 pub(crate) fn add(key: &str, value: &[u8], expiry: Expiry) -> ScriptCall {
     let value = mark::plain(value);
-    let mut call = ADD.over_key(key, 2, value.len() + 20);
+    let mut call = ADD.over(&[key], value.len() + 20);
     call.arg(&*value);
     call.arg(commands::millis(expiry));
     call
@@ -136,7 +136,7 @@ pub(crate) fn compare_and_set(
     expiry: Expiry,
 ) -> ScriptCall {
     let new = mark::plain(new);
-    let mut call = COMPARE_AND_SET.over_key(key, 3, expected.len() + new.len() + 20);
+    let mut call = COMPARE_AND_SET.over(&[key], expected.len() + new.len() + 20);
     call.arg(expected).arg(&*new);
     call.arg(commands::millis(expiry));
     call

@@ -39,31 +39,20 @@ impl Script {
         self.known_as.get_or_init(script).get_hash()
     }
 
-    /// A call over this many keys, with room for them and for the arguments, which take this many
-    /// bytes together.
-    fn over(&'static self, keys: usize, arguments: usize, bytes: usize) -> ScriptCall {
-        let mut command = commands::command("EVALSHA", keys + arguments + 2, bytes + 48);
-        command.arg(self.digest()).arg(keys);
+    /// A call over these keys, with room for arguments that take this many bytes together.
+    fn over<K: AsRef<[u8]>>(&'static self, keys: &[K], bytes: usize) -> ScriptCall {
+        let bytes_of_keys: usize = keys.iter().map(|key| key.as_ref().len()).sum();
+        let mut command =
+            commands::command("EVALSHA", 3 * keys.len() + 4, bytes_of_keys + bytes + 48);
+        command.arg(self.digest()).arg(keys.len());
+        for key in keys {
+            command.arg(key.as_ref());
+        }
         ScriptCall {
             script: self,
             command,
             weight: None,
         }
-    }
-
-    fn over_key(&'static self, key: &str, arguments: usize, bytes: usize) -> ScriptCall {
-        let mut call = self.over(1, arguments, key.len() + bytes);
-        call.arg(key);
-        call
-    }
-
-    fn over_keys<K: AsRef<[u8]>>(&'static self, keys: &[K]) -> ScriptCall {
-        let bytes = keys.iter().map(|key| key.as_ref().len()).sum();
-        let mut call = self.over(keys.len(), 0, bytes);
-        for key in keys {
-            call.arg(key.as_ref());
-        }
-        call
     }
 }
 
