@@ -29,7 +29,8 @@ count_once() { # operation, times
 # Prints the operation, its instructions and whose it is. Counts differ by about one percent, and by
 # up to 15 % where the operation allocates more than a kilobyte at once, since malloc then searches a heap that
 # is another one each time. So what looks as if it had grown is counted six times, and the least is what the
-# operation needs.
+# operation needs. Of loads that fail or are transient, and of insertions, the figure that is kept is the most of
+# some ten counts.
 count() { # a line of the list
     local operation times whose most least= now
     IFS=$'\t' read -r operation times whose <<<"$1"
